@@ -2,6 +2,7 @@
 //!
 //! Everything here is mathematics on tensors: no threads, sockets, clocks or simulator.
 
+pub mod device;
 pub mod error;
 pub mod online;
 pub mod policy;
