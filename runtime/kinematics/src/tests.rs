@@ -120,7 +120,7 @@ fn one_pose_one_posture() {
     let goal = tool_down(DVec3::new(0.55, -0.2, 0.1), 0.4);
     let direct = follow(&mut servo, &goal);
     // Another way round, over far corners.
-    for corner in [[0.4, 0.3, 0.3], [0.66, 0.3, 0.05], [0.6, -0.3, 0.4]] {
+    for corner in [[0.4, 0.3, 0.3], [0.66, 0.3, 0.05], [0.6, -0.3, 0.32]] {
         follow(&mut servo, &tool_down(DVec3::from_array(corner), -0.9));
     }
     let around = follow(&mut servo, &goal);
