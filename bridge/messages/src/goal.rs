@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Frame;
+use crate::invalid::Check;
+use crate::{Frame, Invalid};
 
 /// Kinds of goals; a policy names those it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,5 +74,57 @@ impl Goal {
             GoalSpec::Reward { .. } => GoalKind::Reward,
             GoalSpec::Concept { .. } => GoalKind::Concept,
         }
+    }
+
+    /// Checks that the goal says something, that all numbers are finite and that rewards divide
+    /// their states evenly.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the field.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let check = Check("Goal");
+        match &self.spec {
+            GoalSpec::Language { text } => check.filled("text", text.trim().len()),
+            GoalSpec::Image { frame } => frame.validate(),
+            GoalSpec::State { values } => {
+                check.filled("values", values.len())?;
+                check.finite("values", values)
+            }
+            GoalSpec::Reward { states, rewards } => {
+                check.filled("rewards", rewards.len())?;
+                check.filled("states", states.len())?;
+                let width = states.len().div_ceil(rewards.len());
+                check.length("states", states.len(), width * rewards.len())?;
+                check.finite("states", states)?;
+                check.finite("rewards", rewards)
+            }
+            GoalSpec::Concept { ids } => check.filled("ids", ids.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goals_must_say_something() {
+        let valid = |spec| Goal { id: 1, spec }.validate();
+        let text = |text: &str| GoalSpec::Language {
+            text: text.to_owned(),
+        };
+        assert_eq!(valid(text("push the red cube")), Ok(()));
+        assert!(valid(text(" ")).is_err());
+        let reward = |states, rewards| GoalSpec::Reward {
+            states: vec![0.0; states],
+            rewards: vec![1.0; rewards],
+        };
+        assert_eq!(valid(reward(6, 3)), Ok(()));
+        assert!(valid(reward(7, 3)).is_err());
+        assert!(valid(reward(6, 0)).is_err());
+        assert!(valid(reward(0, 3)).is_err());
+        let values = vec![f32::NAN];
+        assert!(valid(GoalSpec::State { values }).is_err());
+        assert!(valid(GoalSpec::Concept { ids: vec![] }).is_err());
     }
 }

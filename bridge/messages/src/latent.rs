@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Stamp, Tick};
+use crate::invalid::Check;
+use crate::{Invalid, Stamp, Tick};
 
 /// A named vector out of a policy (`cerebellum_msgs/Latent`): plan tokens, skill vectors, scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,4 +20,18 @@ pub struct LatentSample {
     pub shape: Vec<u32>,
     /// Values, row-major.
     pub values: Vec<f32>,
+}
+
+impl LatentSample {
+    /// Checks that the shape fits the values. Values may be anything: a latent that is not finite
+    /// is what an operator wants to see.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the field.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let expected = self.shape.iter().fold(1_usize, |product, &side| {
+            product.saturating_mul(side as usize)
+        });
+        Check("LatentSample").length("values", self.values.len(), expected)
+    }
 }
