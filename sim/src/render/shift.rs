@@ -1,0 +1,128 @@
+//! Shifts of what cameras see: their pose and lens, the light, colors and patterns.
+//!
+//! Levels are 0 (as it is) to 3 (strong); larger numbers count as 3. Each function takes the same
+//! number of values from the generator at every level, so with one seed the levels differ in
+//! strength only.
+
+use glam::{Mat3, Quat, Vec3};
+use rand::Rng;
+
+use super::camera::rotation_matrix;
+use super::{Camera, Material, Scene, Texture};
+
+/// Moves a camera by up to 2, 5 or 10 cm along each axis of the world and turns it by up to 2, 5 or
+/// 10 degrees about each of its own axes, one after the other.
+pub fn perturb_camera<R: Rng + ?Sized>(camera: &Camera, level: u8, rng: &mut R) -> Camera {
+    let metres = strength(level, [0.02, 0.05, 0.10]);
+    let radians = strength(level, [2.0, 5.0, 10.0]) * (core::f32::consts::PI / 180.0);
+    let shift = vector(rng, metres);
+    let turn = vector(rng, radians);
+    if level == 0 {
+        return *camera;
+    }
+    let Some(pose) = rotation_matrix(camera.rotation) else {
+        return *camera;
+    };
+    let turned = pose
+        * Mat3::from_rotation_x(turn.x)
+        * Mat3::from_rotation_y(turn.y)
+        * Mat3::from_rotation_z(turn.z);
+    Camera {
+        position: camera.position + shift,
+        rotation: Quat::from_mat3(&turned),
+        ..*camera
+    }
+}
+
+/// Multiplies the field of view by up to 1.05, 1.12 or 1.25, or divides by it.
+pub fn perturb_field_of_view<R: Rng + ?Sized>(camera: &Camera, level: u8, rng: &mut R) -> Camera {
+    let factor = ratio(rng, strength(level, [0.05, 0.12, 0.25]));
+    Camera {
+        fov_y: (camera.fov_y * factor).clamp(0.01, 2.8),
+        ..*camera
+    }
+}
+
+/// Changes the light of a scene.
+///
+/// The lamp moves sideways by up to 0.25, 0.6 or 1.2 of its height over the scene; its brightness
+/// changes by up to 10, 25 or 45 %, the ambient light by up to 15, 35 or 60 %; and with a chance of
+/// 0, 1/4 or 1/2 there are no shadows, as under a cloudy sky.
+pub fn perturb_lighting<R: Rng + ?Sized>(scene: &mut Scene, level: u8, rng: &mut R) {
+    let sideways = vector(rng, strength(level, [0.25, 0.6, 1.2]));
+    let lamp = ratio(rng, strength(level, [0.10, 0.25, 0.45]));
+    let ambient = ratio(rng, strength(level, [0.15, 0.35, 0.60]));
+    let cloud = between(rng, 0.0, 1.0);
+    let direction = scene.light.direction;
+    if direction.is_finite() {
+        let height = direction.z.abs();
+        scene.light.direction = direction + Vec3::new(sideways.x, sideways.y, 0.0) * height;
+    }
+    scene.light.intensity *= lamp;
+    scene.ambient *= ambient;
+    if cloud < strength(level, [0.0, 0.25, 0.5]) {
+        scene.shadows = false;
+    }
+}
+
+/// Changes each linear component of a color by up to 0.05, 0.12 or 0.25 and keeps it in 0..=1.
+pub fn perturb_color<R: Rng + ?Sized>(color: [f32; 3], level: u8, rng: &mut R) -> [f32; 3] {
+    let change = vector(rng, strength(level, [0.05, 0.12, 0.25])).to_array();
+    let sum = |channel: usize| (color[channel] + change[channel]).clamp(0.0, 1.0);
+    if level == 0 {
+        color
+    } else {
+        [sum(0), sum(1), sum(2)]
+    }
+}
+
+/// Scales the pattern of a material by up to 1.2, 1.5 or 2, or down by it, and with a chance of
+/// 0, 1/2 or 1 draws another pattern.
+pub fn perturb_texture<R: Rng + ?Sized>(material: Material, level: u8, rng: &mut R) -> Material {
+    let scale = ratio(rng, strength(level, [0.2, 0.5, 1.0]));
+    let swap = between(rng, 0.0, 1.0);
+    let drawn = (between(rng, 0.0, 1.0) * Texture::ALL.len() as f32) as usize;
+    let texture = if swap < strength(level, [0.0, 0.5, 1.0]) {
+        Texture::ALL.get(drawn).copied().unwrap_or(material.texture)
+    } else {
+        material.texture
+    };
+    Material {
+        texture,
+        texture_scale: material.texture_scale * scale,
+        ..material
+    }
+}
+
+/// The strength of a level: 0 for level 0.
+pub(super) fn strength(level: u8, levels: [f32; 3]) -> f32 {
+    match level {
+        0 => 0.0,
+        1 => levels[0],
+        2 => levels[1],
+        _ => levels[2],
+    }
+}
+
+/// Uniform in low..high. Own arithmetic, so that no release of a library changes recorded episodes.
+pub(super) fn between<R: Rng + ?Sized>(rng: &mut R, low: f32, high: f32) -> f32 {
+    let unit = (rng.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0);
+    low + (high - low) * unit
+}
+
+/// Uniform in the cube of half side `reach`.
+fn vector<R: Rng + ?Sized>(rng: &mut R, reach: f32) -> Vec3 {
+    let x = between(rng, -reach, reach);
+    let y = between(rng, -reach, reach);
+    Vec3::new(x, y, between(rng, -reach, reach))
+}
+
+/// A factor between 1 / (1 + most) and 1 + most, as often below 1 as above.
+fn ratio<R: Rng + ?Sized>(rng: &mut R, most: f32) -> f32 {
+    let side = between(rng, -1.0, 1.0);
+    if side < 0.0 {
+        1.0 / (1.0 - side * most)
+    } else {
+        1.0 + side * most
+    }
+}
