@@ -95,8 +95,7 @@ impl Packet {
             self.color = Lanes3::select(mask, surface.color, self.color);
             self.indirect = select(mask, sky * splat(light.ambient), self.indirect);
             self.direct = select(mask, lamp * splat(light.lamp), self.direct);
-            let part = surface.part * splat(2.0) + surface.cell;
-            self.part = select(mask, part, self.part);
+            self.part = select(mask, surface.part, self.part);
         }
     }
 
@@ -130,10 +129,10 @@ impl Packet {
         self.color.scaled(self.indirect + direct)
     }
 
-    /// A whole number that differs wherever a picture has an edge: shape, part, cell or shadow.
+    /// A whole number that differs wherever a picture has an edge: shape, part or shadow.
     #[inline(always)]
     pub(super) fn key(&self) -> Lanes {
         let shaded = select(self.shaded, splat(1.0), splat(0.0));
-        self.id * splat(32.0) + self.part * splat(2.0) + shaded
+        self.id * splat(16.0) + self.part * splat(2.0) + shaded
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Solid {
     /// The eye, and the three axes of the camera, in the frame of the shape.
     pub(super) eye: Vec3,
     pub(super) axes: Mat3,
+    /// Cells of the pattern per pixel at depth 1.
+    pub(super) cells_per_pixel: f32,
     /// Directions to the lamp and to the bright part of the sky, in the frame of the shape.
     pub(super) light: Vec3,
     pub(super) sky: Vec3,
@@ -71,6 +73,7 @@ impl Solid {
             id: id as f32,
             eye: to_local * (view.eye - shape.position),
             axes: to_local * view.axes,
+            cells_per_pixel: view.pixel * shape.material.texture_scale.abs(),
             light: to_local * lighting.axes.z_axis,
             sky: to_local * lighting.sky,
             bounds,
