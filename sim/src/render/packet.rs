@@ -46,7 +46,7 @@ impl Packet {
             color: Lanes3::new(zero, zero, zero),
             indirect: splat(1.0),
             direct: zero,
-            shaded: Mask::splat(false),
+            shaded: Mask::NONE,
             part: zero,
         }
     }

@@ -5,7 +5,7 @@ use glam::{Mat3, Vec3};
 use super::bounds::{Region, Shadow, image_bounds, shadow_bounds};
 use super::camera::{NEAR, View, rotation_matrix};
 use super::intersect::{MISS, enter};
-use super::lanes::{Lanes, Lanes3};
+use super::lanes::{Lanes, Lanes3, splat};
 use super::scene::{Geometry, Material, Shape};
 
 /// Positions and sizes beyond this (m) are not drawn: their squares would lose all precision.
@@ -113,7 +113,7 @@ impl Solid {
             Lanes3::splat(self.light),
             OFF_SURFACE,
         )
-        .cmplt(Lanes::splat(MISS))
+        .cmplt(splat(MISS))
     }
 }
 

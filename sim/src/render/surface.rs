@@ -68,7 +68,9 @@ impl Solid {
         let cells = splat(self.material.texture_scale);
         let position = |place: Lanes, normal: Lanes| {
             let across = select(facing.flat, normal.abs(), splat(0.0));
-            place * cells * (splat(1.0) - across) + across * splat(0.5)
+            let cell = place * cells * (splat(1.0) - across) + across * splat(0.5);
+            // Beyond whole numbers that fit, the pattern would be nonsense.
+            cell.max(splat(-1e6)).min(splat(1e6))
         };
         texture::shade(
             self.material.texture,
@@ -89,7 +91,7 @@ impl Solid {
     fn facing(&self, p: Lanes3, direction: Lanes3) -> Facing {
         let zero = splat(0.0);
         let one = splat(1.0);
-        let none = Mask::splat(false);
+        let none = Mask::NONE;
         // The face that a ray enters looks against the ray.
         let against = |d: Lanes| select(d.cmpgt(zero), -one, one);
         match self.geometry {

@@ -138,12 +138,12 @@ mod tests {
         let hard_band = |u: f32| f32::from(u.rem_euclid(1.0) < 0.05);
         for at in (-60..60).map(|i| i as f32 * 0.137) {
             for size in [0.01, 0.04, 0.2, 0.7, 0.9] {
-                let wave = square_wave(splat(at), splat(size)).x;
+                let wave = square_wave(splat(at), splat(size)).to_array()[0];
                 assert!(
                     (wave - mean(hard_wave, at, size)).abs() < 2e-2,
                     "{at} {size}"
                 );
-                let seam = band(splat(at), 0.05, splat(size)).x;
+                let seam = band(splat(at), 0.05, splat(size)).to_array()[0];
                 assert!(
                     (seam - mean(hard_band, at, size)).abs() < 2e-2,
                     "{at} {size} {seam}"
@@ -164,7 +164,7 @@ mod tests {
                         splat((i * j) as f32 * 0.07),
                     );
                     let size = splat(0.02);
-                    let value = shade(texture, p, Lanes3::new(size, size, size)).x;
+                    let value = shade(texture, p, Lanes3::new(size, size, size)).to_array()[0];
                     low = low.min(value);
                     high = high.max(value);
                 }
@@ -182,7 +182,7 @@ mod tests {
         let mut counts = [0_u32; 10];
         for i in -50..50 {
             for j in -50..50 {
-                let value = hash(splat(i as f32), splat(j as f32)).x;
+                let value = hash(splat(i as f32), splat(j as f32)).to_array()[0];
                 counts[(value * 10.0) as usize] += 1;
             }
         }
