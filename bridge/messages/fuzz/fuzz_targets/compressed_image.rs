@@ -1,0 +1,6 @@
+#![no_main]
+
+use cerebellum_messages::CompressedImage;
+use cerebellum_messages_fuzz::attempt;
+
+libfuzzer_sys::fuzz_target!(|payload: &[u8]| attempt::<CompressedImage>(payload));
