@@ -7,7 +7,7 @@ use crate::{Frame, JointState, Stamp, Tick};
 /// Pose of the tool centre point in the robot's base frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TcpPose {
-    /// Position [m].
+    /// Position, metres.
     pub position: [f64; 3],
     /// Unit quaternion, `x y z w`.
     pub orientation: [f64; 4],

@@ -45,7 +45,7 @@ pub struct RuntimeStatus {
     pub missed: u64,
     /// Commands changed by the safety limits.
     pub limited: u64,
-    /// Time left over in the last tick [us].
+    /// Time left over in the last tick, microseconds.
     pub slack_us: f32,
     /// One line for a person; may be empty.
     pub detail: String,

@@ -88,7 +88,7 @@ impl Endpoint {
 pub struct Entity {
     /// ROS domain.
     pub domain: u32,
-    /// Identifier of the zenoh session, hexadecimal.
+    /// Identifier of the zenoh session as zenoh prints it: hexadecimal, no leading zeros.
     pub session: String,
     /// Number of the node in the session.
     pub node_id: u64,
