@@ -1,5 +1,8 @@
 //! The runtime: the clock, the control thread, the inference thread, the learner, weights
 //! generations, safety, configuration and the command line.
 
+pub mod clock;
+pub mod control;
+pub mod realtime;
 pub mod report;
 pub mod run;

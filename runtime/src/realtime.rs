@@ -183,7 +183,10 @@ pub enum Background {
 ///
 /// # Errors
 /// What was refused; the rest is in force.
-pub fn lower_priority(background: Background, cpus: Option<&[usize]>) -> Result<(), RealtimeWarning> {
+pub fn lower_priority(
+    background: Background,
+    cpus: Option<&[usize]>,
+) -> Result<(), RealtimeWarning> {
     let lowered = match background {
         Background::Batch => sys::set_batch().and_then(|()| sys::set_nice(15)),
         Background::Idle => sys::set_idle(),
@@ -237,7 +240,10 @@ fn lock_memory() -> Result<(), RealtimeWarning> {
     if let Some(bound) = sys::limit(Limit::LockedMemory)
         && !permissions::may_lock_without_bound()
     {
-        return Err(memory_refused(&format!("at most {} KiB may be locked", bound / 1024)));
+        return Err(memory_refused(&format!(
+            "at most {} KiB may be locked",
+            bound / 1024
+        )));
     }
     sys::lock_memory().map_err(|error| memory_refused(&error.to_string()))
 }
@@ -316,7 +322,10 @@ mod tests {
             ..config.clone()
         };
         let error = in_thread(move || config.apply()).unwrap_err();
-        assert!(matches!(&error, RealtimeError::Refused(list) if list.len() == 1), "{error}");
+        assert!(
+            matches!(&error, RealtimeError::Refused(list) if list.len() == 1),
+            "{error}"
+        );
         let outcome = in_thread(move || lenient.apply()).unwrap();
         assert_eq!(outcome.warnings.len(), 1);
         assert_eq!(outcome.affinity, None);

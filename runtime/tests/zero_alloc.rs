@@ -92,10 +92,18 @@ fn chunk(tick: u64, goal: u64) -> FixedChunk {
     FixedChunk::try_from(&ActionChunk {
         stamp: Stamp(tick as i64),
         observed: Tick(observed),
-        goal_id: if dice.is_multiple_of(31) { goal + 1 } else { goal },
+        goal_id: if dice.is_multiple_of(31) {
+            goal + 1
+        } else {
+            goal
+        },
         generation: dice % 3,
         denoise_steps: 10,
-        space: if dice.is_multiple_of(37) { ActionSpace::JointPosition } else { ActionSpace::TcpDelta },
+        space: if dice.is_multiple_of(37) {
+            ActionSpace::JointPosition
+        } else {
+            ActionSpace::TcpDelta
+        },
         action_dim: 7,
         actions: action.repeat(1 + (dice % 64) as usize),
     })
@@ -139,11 +147,19 @@ fn run(blend: BlendRule, gripper: GripperRule) {
         let goal = 1 + tick / 97;
         let begin = MonotonicTime::now();
         // Preparing inputs may allocate; only the turn itself is watched.
-        others.signals.set_goal(if dice.is_multiple_of(211) { 0 } else { goal });
+        others
+            .signals
+            .set_goal(if dice.is_multiple_of(211) { 0 } else { goal });
         others.signals.withdraw((dice % 5 == 1).then_some(dice % 3));
         others.signals.set_peer_alive(!dice.is_multiple_of(41));
         others.signals.set_policy_fault(dice.is_multiple_of(43));
-        let old = |often: u64| if dice.is_multiple_of(often) { begin - Span::from_millis(900) } else { begin };
+        let old = |often: u64| {
+            if dice.is_multiple_of(often) {
+                begin - Span::from_millis(900)
+            } else {
+                begin
+            }
+        };
         others.signals.observe(old(47));
         others.signals.beat();
         if dice.is_multiple_of(53) {
@@ -165,7 +181,12 @@ fn run(blend: BlendRule, gripper: GripperRule) {
         }
         let wake = Wake {
             tick: Tick(tick),
-            deadline: begin - if dice.is_multiple_of(61) { period + period } else { Span::ZERO },
+            deadline: begin
+                - if dice.is_multiple_of(61) {
+                    period + period
+                } else {
+                    Span::ZERO
+                },
             woke: begin,
             missed: u64::from(dice.is_multiple_of(61)),
         };
@@ -175,14 +196,24 @@ fn run(blend: BlendRule, gripper: GripperRule) {
             joints = command.positions;
         }
     }
-    assert_eq!(counted, 0, "allocator calls in {TICKS} turns under {blend:?}");
+    assert_eq!(
+        counted, 0,
+        "allocator calls in {TICKS} turns under {blend:?}"
+    );
 
     // The script must have gone everywhere, or the count proves little.
     let counters = others.stats.snapshot().counters;
     assert_eq!(counters.get(Counter::Ticks), TICKS);
     for (counter, value) in counters.iter() {
-        let unreachable = matches!(counter, Counter::LimitedNonFinite | Counter::ChunksFuture | Counter::Watchdog);
-        assert!(value > 0 || unreachable, "nothing happened to `{}`", counter.name());
+        let unreachable = matches!(
+            counter,
+            Counter::LimitedNonFinite | Counter::ChunksFuture | Counter::Watchdog
+        );
+        assert!(
+            value > 0 || unreachable,
+            "nothing happened to `{}`",
+            counter.name()
+        );
     }
 }
 
@@ -193,7 +224,10 @@ fn ten_thousand_turns_without_the_allocator() {
 
 #[test]
 fn nor_under_the_other_rules() {
-    run(BlendRule::EnsembleOldest { decay: 0.01 }, GripperRule::Newest);
+    run(
+        BlendRule::EnsembleOldest { decay: 0.01 },
+        GripperRule::Newest,
+    );
     run(BlendRule::CrossFade { ticks: 4 }, GripperRule::Newest);
     run(BlendRule::Latest, GripperRule::Newest);
 }

@@ -94,7 +94,11 @@ fn feed(others: &mut Ends, tick: u64, home: cerebellum_kinematics::Joints) {
     others.signals.beat();
     if tick.is_multiple_of(REPLAN) {
         // Back and forth about the home posture, so that the arm moves and stays in reach.
-        let way = if (tick / 40).is_multiple_of(2) { 0.5 } else { -0.5 };
+        let way = if (tick / 40).is_multiple_of(2) {
+            0.5
+        } else {
+            -0.5
+        };
         let action = [way, 0.5 * way, -0.3 * way, 0.1 * way, 0.0, 0.2 * way, way];
         let chunk = FixedChunk::try_from(&ActionChunk {
             stamp,

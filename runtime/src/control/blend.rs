@@ -88,7 +88,11 @@ impl Blender {
     pub fn new(rule: BlendRule, gripper: GripperRule) -> Self {
         let decay = match rule {
             BlendRule::EnsembleOldest { decay } | BlendRule::EnsembleNewest { decay } => {
-                if decay.is_finite() { decay.max(0.0) } else { 0.0 }
+                if decay.is_finite() {
+                    decay.max(0.0)
+                } else {
+                    0.0
+                }
             }
             BlendRule::Latest | BlendRule::CrossFade { .. } => 0.0,
         };
@@ -133,12 +137,19 @@ impl Blender {
                     }
                     weight
                 }
-                BlendRule::EnsembleOldest { .. } => {
-                    self.weight(slot.chunk.source.observed.since(oldest.chunk.source.observed))
-                }
-                BlendRule::EnsembleNewest { .. } => {
-                    self.weight(newest.chunk.source.observed.since(slot.chunk.source.observed))
-                }
+                BlendRule::EnsembleOldest { .. } => self.weight(
+                    slot.chunk
+                        .source
+                        .observed
+                        .since(oldest.chunk.source.observed),
+                ),
+                BlendRule::EnsembleNewest { .. } => self.weight(
+                    newest
+                        .chunk
+                        .source
+                        .observed
+                        .since(slot.chunk.source.observed),
+                ),
             };
             if weight <= 0.0 {
                 continue;
@@ -146,7 +157,11 @@ impl Blender {
             contributors += 1;
             total += weight;
             for (index, (sum, &number)) in sum.iter_mut().zip(action).enumerate() {
-                let number = if gripper == Some(index) { vote(number) } else { f64::from(number) };
+                let number = if gripper == Some(index) {
+                    vote(number)
+                } else {
+                    f64::from(number)
+                };
                 *sum += weight * number;
             }
         }

@@ -20,7 +20,9 @@ pub enum ChunkError {
     #[error("an action has {0} numbers, the control loop takes 1 to {MAX_ACTION_DIM}")]
     Width(u32),
     /// Too long.
-    #[error("the chunk has {0} actions, the control loop takes at most {MAX_HORIZON}: shorten the policy's horizon")]
+    #[error(
+        "the chunk has {0} actions, the control loop takes at most {MAX_HORIZON}: shorten the policy's horizon"
+    )]
     Horizon(usize),
     /// The numbers do not divide into whole actions.
     #[error("{numbers} numbers are no whole number of actions of width {width}")]
@@ -162,7 +164,13 @@ mod tests {
         assert_eq!(refusal(u32::MAX, 90), ChunkError::Width(u32::MAX));
         assert_eq!(refusal(7, 0), ChunkError::Empty);
         assert_eq!(refusal(7, 65 * 7), ChunkError::Horizon(65));
-        assert_eq!(refusal(7, 8), ChunkError::Ragged { numbers: 8, width: 7 });
+        assert_eq!(
+            refusal(7, 8),
+            ChunkError::Ragged {
+                numbers: 8,
+                width: 7
+            }
+        );
     }
 
     #[test]

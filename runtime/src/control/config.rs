@@ -268,22 +268,71 @@ impl ControlConfig {
         let (spin, latest) = (self.pacing.spin_us, self.pacing.latest_start);
         let slots = self.slots as f64;
         for (key, fits, expected, found) in [
-            ("blend.decay", decay >= 0.0 && decay.is_finite(), "a number of at least 0", decay),
+            (
+                "blend.decay",
+                decay >= 0.0 && decay.is_finite(),
+                "a number of at least 0",
+                decay,
+            ),
             ("slots", (1.0..=64.0).contains(&slots), "1 to 64", slots),
-            ("timeouts.joints_ms", age(timeouts.joints_ms), AGE, timeouts.joints_ms),
-            ("timeouts.observation_ms", age(timeouts.observation_ms), AGE, timeouts.observation_ms),
-            ("timeouts.inference_ms", age(timeouts.inference_ms), AGE, timeouts.inference_ms),
-            ("responses.retreat_speed", share(self.responses.retreat_speed), SHARE, self.responses.retreat_speed),
-            ("safety.velocity_share", share(safety.velocity_share), SHARE, safety.velocity_share),
-            ("safety.acceleration_share", share(safety.acceleration_share), SHARE, safety.acceleration_share),
-            ("safety.workspace_tolerance", safety.workspace_tolerance >= 0.0 && safety.workspace_tolerance.is_finite(), "a number of at least 0", safety.workspace_tolerance),
+            (
+                "timeouts.joints_ms",
+                age(timeouts.joints_ms),
+                AGE,
+                timeouts.joints_ms,
+            ),
+            (
+                "timeouts.observation_ms",
+                age(timeouts.observation_ms),
+                AGE,
+                timeouts.observation_ms,
+            ),
+            (
+                "timeouts.inference_ms",
+                age(timeouts.inference_ms),
+                AGE,
+                timeouts.inference_ms,
+            ),
+            (
+                "responses.retreat_speed",
+                share(self.responses.retreat_speed),
+                SHARE,
+                self.responses.retreat_speed,
+            ),
+            (
+                "safety.velocity_share",
+                share(safety.velocity_share),
+                SHARE,
+                safety.velocity_share,
+            ),
+            (
+                "safety.acceleration_share",
+                share(safety.acceleration_share),
+                SHARE,
+                safety.acceleration_share,
+            ),
+            (
+                "safety.workspace_tolerance",
+                safety.workspace_tolerance >= 0.0 && safety.workspace_tolerance.is_finite(),
+                "a number of at least 0",
+                safety.workspace_tolerance,
+            ),
             ("displaced", self.displaced > 0.0, DISTANCE, self.displaced),
             ("lag", self.lag > 0.0, DISTANCE, self.lag),
-            ("pacing.spin_us", (0.0..=1e6).contains(&spin), "0 to 1000000", spin),
+            (
+                "pacing.spin_us",
+                (0.0..=1e6).contains(&spin),
+                "0 to 1000000",
+                spin,
+            ),
             ("pacing.latest_start", share(latest), SHARE, latest),
         ] {
             if !fits {
-                return Err(ControlError::Value { key, expected, found });
+                return Err(ControlError::Value {
+                    key,
+                    expected,
+                    found,
+                });
             }
         }
         Ok(())
@@ -318,10 +367,12 @@ impl ActionInterface {
                 }
                 Ok(())
             }
-            ActionSpace::JointPosition if self.dim != dof || dof > MAX_ACTION_DIM => refuse(format!(
-                "it has {dof} joints with the gripper, the policy commands {}",
-                self.dim
-            )),
+            ActionSpace::JointPosition if self.dim != dof || dof > MAX_ACTION_DIM => {
+                refuse(format!(
+                    "it has {dof} joints with the gripper, the policy commands {}",
+                    self.dim
+                ))
+            }
             ActionSpace::JointPosition => Ok(()),
         }
     }

@@ -163,7 +163,10 @@ impl Controller {
             record.limited |= limited.kinds;
             record.command = Some(CommandRecord {
                 tick: input.tick,
-                stamp: input.measured.map(|measured| measured.stamp).unwrap_or_default(),
+                stamp: input
+                    .measured
+                    .map(|measured| measured.stamp)
+                    .unwrap_or_default(),
                 positions: limited.joints,
                 velocities: limited.velocities,
             });
@@ -212,7 +215,11 @@ impl Controller {
         };
         self.posture = measured.position;
         let elsewhere = self.is_elsewhere(&measured.position);
-        self.displaced = if elsewhere { self.displaced.saturating_add(1) } else { 0 };
+        self.displaced = if elsewhere {
+            self.displaced.saturating_add(1)
+        } else {
+            0
+        };
         let moved = self.is_at_hold() && self.displaced >= DISPLACED_TICKS;
         if !self.anchored || self.relocated || moved {
             self.safety.reset(&measured.position);
@@ -276,7 +283,8 @@ impl Controller {
         if response == Response::Retreat && self.held > responses.retreat_after {
             record.fallback = Fallback::Retreat;
             let home = self.with_commanded_gripper(*self.robot().home());
-            self.safety.approach(&home, self.config.responses.retreat_speed)
+            self.safety
+                .approach(&home, self.config.responses.retreat_speed)
         } else {
             record.fallback = Fallback::Hold;
             self.safety.hold()
@@ -325,7 +333,8 @@ impl Controller {
     /// `joints` with the gripper as commanded: what is held stays held.
     fn with_commanded_gripper(&self, mut joints: Joints) -> Joints {
         let gripper = self.robot().arm_dof();
-        if let (Some(to), Some(from)) = (joints.get_mut(gripper), self.safety.joints().get(gripper)) {
+        if let (Some(to), Some(from)) = (joints.get_mut(gripper), self.safety.joints().get(gripper))
+        {
             *to = *from;
         }
         joints
@@ -338,7 +347,9 @@ impl Controller {
             .iter()
             .zip(command)
             .take(arm)
-            .fold(0.0_f64, |most, (target, command)| most.max((target - command).abs()));
+            .fold(0.0_f64, |most, (target, command)| {
+                most.max((target - command).abs())
+            });
         if lag > self.config.lag {
             self.servo.reset(command);
             self.counters.count(Counter::Relaxed);

@@ -128,7 +128,9 @@ impl Counters {
     }
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
-        Counter::ALL.iter().map(|&counter| (counter, self.get(counter)))
+        Counter::ALL
+            .iter()
+            .map(|&counter| (counter, self.get(counter)))
     }
     /// What was counted since `earlier`.
     #[must_use]

@@ -102,7 +102,9 @@ impl Cycle {
         TickInput {
             tick: wake.tick,
             measured: arrived.map(|arrived| arrived.measured),
-            joints_age: arrived.map_or(Span::MAX, |arrived| (wake.woke - arrived.at).max(Span::ZERO)),
+            joints_age: arrived.map_or(Span::MAX, |arrived| {
+                (wake.woke - arrived.at).max(Span::ZERO)
+            }),
             observation_age: signals.observation_age(wake.woke),
             inference_age: signals.inference_age(wake.woke),
             goal_id: signals.goal(),

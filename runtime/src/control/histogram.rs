@@ -131,7 +131,11 @@ impl HistogramSnapshot {
             seen += slot;
             if seen >= rank {
                 // The last bucket has no upper end.
-                let end = if index + 1 == self.buckets.len() { self.most } else { upper(index) };
+                let end = if index + 1 == self.buckets.len() {
+                    self.most
+                } else {
+                    upper(index)
+                };
                 return end.min(self.most);
             }
         }
@@ -187,7 +191,10 @@ mod tests {
 
     #[test]
     fn an_empty_one_has_figures_too() {
-        assert_eq!(Histogram::default().snapshot().figures(), Figures::default());
+        assert_eq!(
+            Histogram::default().snapshot().figures(),
+            Figures::default()
+        );
         assert_eq!(Histogram::default().snapshot().min(), 0);
     }
 

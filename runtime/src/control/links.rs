@@ -2,7 +2,10 @@
 //! here makes the control thread wait, whatever the other end does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use cerebellum_messages::ActionChunk;
 
@@ -80,7 +83,8 @@ impl Signals {
     }
     /// Forbids the chunks of a generation of weights (it was rolled back); none to forbid nothing.
     pub fn withdraw(&self, generation: Option<u64>) {
-        self.withdrawn.store(generation.unwrap_or(NO_GENERATION), Release);
+        self.withdrawn
+            .store(generation.unwrap_or(NO_GENERATION), Release);
     }
     /// See [`Signals::withdraw`].
     pub fn withdrawn(&self) -> Option<u64> {

@@ -144,9 +144,17 @@ mod tests {
 
     #[test]
     fn an_overrun_skips_whole_periods_and_counts_them() {
-        let work = [(1, 0), (2 * PERIOD + PERIOD / 4, 0), (PERIOD + PERIOD * 3 / 4, 0), (1, 0)];
+        let work = [
+            (1, 0),
+            (2 * PERIOD + PERIOD / 4, 0),
+            (PERIOD + PERIOD * 3 / 4, 0),
+            (1, 0),
+        ];
         let wakes = run(&mut pacer(0.5), &work);
-        let seen: Vec<_> = wakes.iter().map(|wake| (wake.tick.0, wake.missed)).collect();
+        let seen: Vec<_> = wakes
+            .iter()
+            .map(|wake| (wake.tick.0, wake.missed))
+            .collect();
         // Tick 1 ends at 3.25: tick 2 is gone, tick 3 begins a quarter late and ends at 5.0.
         // Tick 5 begins on time.
         assert_eq!(seen, [(0, 0), (1, 0), (3, 1), (5, 1)]);

@@ -185,7 +185,10 @@ pub struct TickRecord {
     pub slack: Span,
 }
 
-const _: () = assert!(MAX_ACTION_DIM >= MAX_DOF, "a joint action must hold all joints");
+const _: () = assert!(
+    MAX_ACTION_DIM >= MAX_DOF,
+    "a joint action must hold all joints"
+);
 
 #[cfg(test)]
 mod tests {

@@ -63,7 +63,13 @@ impl Safety {
     /// At rest in the robot's home posture. Shares outside of (0, 1] count as 1.
     pub fn new(robot: Robot, config: &SafetyConfig, period: Period) -> Self {
         let period = period.seconds();
-        let share = |value: f64| if value > 0.0 && value <= 1.0 { value } else { 1.0 };
+        let share = |value: f64| {
+            if value > 0.0 && value <= 1.0 {
+                value
+            } else {
+                1.0
+            }
+        };
         let unused = cerebellum_kinematics::Limits {
             lower: 0.0,
             upper: 0.0,
@@ -168,11 +174,12 @@ impl Safety {
         SHARES
             .into_iter()
             .find(|share| {
-                let part = |axis: &Axis, step: f64| {
-                    axis.braking() + share * (step - axis.braking())
-                };
+                let part =
+                    |axis: &Axis, step: f64| axis.braking() + share * (step - axis.braking());
                 let mut next = self.joints();
-                for ((next, axis), step) in next.iter_mut().zip(&self.axes).zip(steps).take(self.dof) {
+                for ((next, axis), step) in
+                    next.iter_mut().zip(&self.axes).zip(steps).take(self.dof)
+                {
                     *next += part(axis, *step);
                 }
                 self.outside(&self.stop_point(part, steps)) <= allowed

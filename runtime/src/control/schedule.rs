@@ -142,7 +142,13 @@ impl Schedule {
                 .slots
                 .partition_point(|slot| slot.chunk.source.observed <= observed);
             let chunk = *chunk;
-            self.slots.insert(place, Slot { chunk, adopted: None });
+            self.slots.insert(
+                place,
+                Slot {
+                    chunk,
+                    adopted: None,
+                },
+            );
         }
         arrival
     }
@@ -182,7 +188,11 @@ impl Schedule {
         if first {
             newest.adopted = Some(now);
         }
-        let before = if first { self.blender.blend(older, now) } else { None };
+        let before = if first {
+            self.blender.blend(older, now)
+        } else {
+            None
+        };
         let blended = self.blender.blend(&self.slots, now)?;
         let splice = first.then(|| {
             counters.count(Counter::Splices);
@@ -202,7 +212,13 @@ impl Schedule {
 
     /// Ticks from `now` on, this one included, that the chunks cover.
     pub fn remaining(&self, now: Tick) -> u64 {
-        let end = |slot: &Slot| slot.chunk.source.observed.0.saturating_add(slot.chunk.horizon() as u64);
+        let end = |slot: &Slot| {
+            slot.chunk
+                .source
+                .observed
+                .0
+                .saturating_add(slot.chunk.horizon() as u64)
+        };
         let last = self.slots.iter().map(end).max().unwrap_or(0);
         last.saturating_sub(now.0)
     }

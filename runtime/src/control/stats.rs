@@ -198,7 +198,10 @@ mod tests {
         };
         stats.publish(&record, &counters, 6, true);
         let snapshot = stats.snapshot();
-        assert_eq!((snapshot.tick, snapshot.state), (Tick(9), RuntimeState::Stopping));
+        assert_eq!(
+            (snapshot.tick, snapshot.state),
+            (Tick(9), RuntimeState::Stopping)
+        );
         assert_eq!(stats.remaining(), 6);
         assert_eq!(snapshot.counters, counters);
         assert_eq!(snapshot.slack_us, -2.0);

@@ -88,7 +88,10 @@ fn tool_motions_are_executed_in_metres() {
         assert_eq!(record.state, RuntimeState::Running);
         assert_eq!(record.fallback, Fallback::None);
         let source = record.source.unwrap();
-        assert_eq!((source.generation, source.denoise_steps, source.goal_id), (5, 9, 1));
+        assert_eq!(
+            (source.generation, source.denoise_steps, source.goal_id),
+            (5, 9, 1)
+        );
     }
     // The limits may have kept it back; a hold brakes, so compare with room.
     let risen = bench.tool() - before;
@@ -141,7 +144,10 @@ fn joint_positions_are_executed_directly() {
 fn before_the_first_joints_there_is_silence() {
     let mut bench = Bench::new(ControlConfig::default());
     let record = bench.run(|input| input.measured = None);
-    assert_eq!((record.state, record.fallback), (RuntimeState::Waiting, Fallback::Silent));
+    assert_eq!(
+        (record.state, record.fallback),
+        (RuntimeState::Waiting, Fallback::Silent)
+    );
     assert_eq!(record.command, None);
     let broken = bench.run(|input| {
         if let Some(measured) = &mut input.measured {
@@ -156,11 +162,31 @@ fn before_the_first_joints_there_is_silence() {
 type Failure = (fn(&mut TickInput), RuntimeState, Counter);
 
 const FAILURES: [Failure; 5] = [
-    (|input| input.joints_age = Span::from_millis(10_000), RuntimeState::Stale, Counter::Stale),
-    (|input| input.observation_age = Span::from_millis(10_000), RuntimeState::Stale, Counter::Stale),
-    (|input| input.peer_alive = false, RuntimeState::PeerLost, Counter::PeerLost),
-    (|input| input.policy_fault = true, RuntimeState::PolicyFault, Counter::PolicyFault),
-    (|input| input.inference_age = Span::from_millis(10_000), RuntimeState::Watchdog, Counter::Watchdog),
+    (
+        |input| input.joints_age = Span::from_millis(10_000),
+        RuntimeState::Stale,
+        Counter::Stale,
+    ),
+    (
+        |input| input.observation_age = Span::from_millis(10_000),
+        RuntimeState::Stale,
+        Counter::Stale,
+    ),
+    (
+        |input| input.peer_alive = false,
+        RuntimeState::PeerLost,
+        Counter::PeerLost,
+    ),
+    (
+        |input| input.policy_fault = true,
+        RuntimeState::PolicyFault,
+        Counter::PolicyFault,
+    ),
+    (
+        |input| input.inference_age = Span::from_millis(10_000),
+        RuntimeState::Watchdog,
+        Counter::Watchdog,
+    ),
 ];
 
 #[test]
@@ -202,10 +228,16 @@ fn a_failure_can_be_configured_to_finish_the_chunk() {
     let stale = |input: &mut TickInput| input.observation_age = Span::from_millis(10_000);
     for _ in 0..10 {
         let record = bench.run(stale);
-        assert_eq!((record.state, record.fallback), (RuntimeState::Stale, Fallback::None));
+        assert_eq!(
+            (record.state, record.fallback),
+            (RuntimeState::Stale, Fallback::None)
+        );
     }
     let record = bench.run(stale);
-    assert_eq!((record.state, record.fallback), (RuntimeState::Stale, Fallback::Hold));
+    assert_eq!(
+        (record.state, record.fallback),
+        (RuntimeState::Stale, Fallback::Hold)
+    );
 }
 
 #[test]
@@ -249,7 +281,10 @@ fn a_chunk_that_is_not_finite_is_a_fault_until_a_good_one_comes() {
     bad[1] = f32::NAN;
     assert_eq!(bench.plan(bad, 30), Arrival::NonFinite);
     let record = bench.run(|_| {});
-    assert_eq!((record.state, record.fallback), (RuntimeState::PolicyFault, Fallback::Hold));
+    assert_eq!(
+        (record.state, record.fallback),
+        (RuntimeState::PolicyFault, Fallback::Hold)
+    );
     bench.plan(UP, 30);
     assert_eq!(bench.run(|_| {}).state, RuntimeState::Running);
 }
@@ -282,7 +317,10 @@ fn a_new_goal_drops_the_old_chunks_and_begins_where_the_robot_is() {
             }
         });
     }
-    assert!((bench.joints[1] - sagging[1]).abs() < 1e-3, "the target is the measured pose");
+    assert!(
+        (bench.joints[1] - sagging[1]).abs() < 1e-3,
+        "the target is the measured pose"
+    );
     assert_eq!(bench.count(Counter::Reanchored), 0);
 }
 
@@ -353,7 +391,10 @@ fn a_target_that_runs_away_is_taken_back() {
     for _ in 0..60 {
         bench.run(|_| {});
     }
-    assert!((bench.tool() - before).length() < 0.01, "nothing is made up for later");
+    assert!(
+        (bench.tool() - before).length() < 0.01,
+        "nothing is made up for later"
+    );
 }
 
 #[test]
@@ -369,7 +410,10 @@ fn stopping_comes_to_rest() {
     assert!(!bench.controller.at_rest());
     let mut ticks = 0;
     while !bench.controller.at_rest() {
-        assert_eq!(bench.run(|input| input.stopping = true).state, RuntimeState::Stopping);
+        assert_eq!(
+            bench.run(|input| input.stopping = true).state,
+            RuntimeState::Stopping
+        );
         ticks += 1;
         assert!(ticks < 40);
     }

@@ -79,7 +79,10 @@ fn from_outside_the_workspace_the_way_back_is_open() {
     let home = safety.joints();
     safety.reset(&[0.0; MAX_DOF]);
     let outside = safety.outside(&safety.joints());
-    assert!(outside > 0.05, "the stretched arm should be outside: {outside}");
+    assert!(
+        outside > 0.05,
+        "the stretched arm should be outside: {outside}"
+    );
     for _ in 0..2000 {
         safety.limit(&home);
     }

@@ -74,7 +74,10 @@ fn without_a_goal_nothing_is_executed() {
     assert_eq!(schedule.next(Tick(0), &mut counters), None);
     let mut chunk = flat(0, 10, 0.0);
     chunk.source.goal_id = 0;
-    assert_eq!(schedule.insert(&chunk, Tick(0), &mut counters), Arrival::OtherGoal);
+    assert_eq!(
+        schedule.insert(&chunk, Tick(0), &mut counters),
+        Arrival::OtherGoal
+    );
 }
 
 #[test]
@@ -89,7 +92,10 @@ fn a_withdrawn_generation_is_silent_at_once_and_stays_so() {
     schedule.withdraw(Some(2), &mut counters);
     let next = schedule.next(Tick(2), &mut counters).unwrap();
     assert_eq!((next.source.generation, next.action[0]), (1, 0.1));
-    assert_eq!(schedule.insert(&new, Tick(2), &mut counters), Arrival::Withdrawn);
+    assert_eq!(
+        schedule.insert(&new, Tick(2), &mut counters),
+        Arrival::Withdrawn
+    );
     assert_eq!(counters.get(Counter::ChunksWithdrawn), 2);
 }
 
@@ -99,14 +105,26 @@ fn a_splice_is_measured() {
     let mut schedule = schedule(BlendRule::Latest, GripperRule::Newest, 4);
     schedule.insert(&flat(0, 10, 0.25), Tick(2), &mut counters);
     let first = schedule.next(Tick(2), &mut counters).unwrap();
-    assert_eq!(first.splice, Some(Splice { index: 2, jump: None }));
+    assert_eq!(
+        first.splice,
+        Some(Splice {
+            index: 2,
+            jump: None
+        })
+    );
     assert_eq!(schedule.next(Tick(3), &mut counters).unwrap().splice, None);
     // The gripper changes sides too, which is no jump.
     let mut action = [0.75; 7];
     action[6] = -1.0;
     schedule.insert(&chunk(1, &[action; 10]), Tick(4), &mut counters);
     let second = schedule.next(Tick(4), &mut counters).unwrap();
-    assert_eq!(second.splice, Some(Splice { index: 3, jump: Some(0.5) }));
+    assert_eq!(
+        second.splice,
+        Some(Splice {
+            index: 3,
+            jump: Some(0.5)
+        })
+    );
     assert_eq!(counters.get(Counter::Splices), 2);
     assert_eq!(schedule.remaining(Tick(4)), 7);
 }
@@ -116,7 +134,10 @@ fn a_cross_fade_starts_gently_and_ends_with_the_new_chunk() {
     let mut counters = Counters::default();
     let mut schedule = schedule(BlendRule::CrossFade { ticks: 3 }, GripperRule::Newest, 4);
     schedule.insert(&flat(0, 20, 0.0), Tick(0), &mut counters);
-    assert_eq!(schedule.next(Tick(0), &mut counters).unwrap().action[0], 0.0);
+    assert_eq!(
+        schedule.next(Tick(0), &mut counters).unwrap().action[0],
+        0.0
+    );
     schedule.insert(&flat(1, 20, 1.0), Tick(1), &mut counters);
     let mut seen = Vec::new();
     for tick in 1..6 {

@@ -6,9 +6,7 @@ use cerebellum_kinematics::Robot;
 use cerebellum_messages::{ActionChunk, ActionSpace, RuntimeState, Stamp, Tick};
 
 use super::*;
-use crate::control::{
-    ActionInterface, Capacities, ControlConfig, Counter, Ends, Measured, links,
-};
+use crate::control::{ActionInterface, Capacities, ControlConfig, Counter, Ends, Measured, links};
 use crate::realtime::RealtimeConfig;
 
 fn cycle(sender: Option<Thread>) -> (Cycle, Ends) {
@@ -80,7 +78,10 @@ fn a_chunk_becomes_commands_and_a_stop_becomes_rest() {
         executed.is_some()
     });
     let (source, record) = executed.unwrap();
-    assert_eq!((source.generation, source.goal_id, source.observed), (11, 3, observed));
+    assert_eq!(
+        (source.generation, source.goal_id, source.observed),
+        (11, 3, observed)
+    );
     assert_eq!(record.command.unwrap().stamp, Stamp(7));
     assert_eq!(record.action[2], 0.5);
 
