@@ -126,8 +126,12 @@ impl Blender {
             let weight = match self.rule {
                 BlendRule::Latest => f64::from(u8::from(std::ptr::eq(slot, newest))),
                 BlendRule::CrossFade { ticks } => {
-                    // Everything older fades out by the same amount.
-                    let weight = fade(slot, tick, ticks);
+                    // Everything older fades out by the same amount; the first has nothing to
+                    // fade from.
+                    let weight = match fade(slot, tick, ticks) {
+                        weight if weight > 0.0 && total == 0.0 => 1.0,
+                        weight => weight,
+                    };
                     for number in &mut sum {
                         *number *= 1.0 - weight;
                     }

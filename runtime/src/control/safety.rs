@@ -116,6 +116,10 @@ impl Safety {
     /// The command nearest to `target` within the limits. If a number is not finite, as
     /// [`Safety::hold`].
     pub fn limit(&mut self, target: &Joints) -> Limited {
+        self.follow(target, true)
+    }
+
+    fn follow(&mut self, target: &Joints, within_workspace: bool) -> Limited {
         if !target.iter().take(self.dof).all(|value| value.is_finite()) {
             let mut held = self.hold();
             held.kinds |= LimitKinds::NON_FINITE;
@@ -128,7 +132,11 @@ impl Safety {
             *step = towards;
             kinds |= limited;
         }
-        let share = self.share_in_workspace(&steps);
+        let share = if within_workspace {
+            self.share_in_workspace(&steps)
+        } else {
+            1.0
+        };
         if share < 1.0 {
             kinds |= LimitKinds::WORKSPACE;
         }
@@ -152,14 +160,16 @@ impl Safety {
         self.command(LimitKinds::NONE)
     }
 
-    /// As [`Safety::limit`], at the share `speed` (0 to 1) of the velocity limits.
+    /// As [`Safety::limit`], at the share `speed` (0 to 1) of the velocity limits. From outside of
+    /// the workspace every way is open: the shortest one back may lead further out at first.
     pub fn approach(&mut self, target: &Joints, speed: f64) -> Limited {
         let mut near = self.joints();
         for ((near, axis), target) in near.iter_mut().zip(&self.axes).zip(target).take(self.dof) {
             let most = axis.most() * speed.clamp(0.0, 1.0);
             *near += (target - *near).max(-most).min(most);
         }
-        self.limit(&near)
+        let inside = self.outside(&self.joints()) <= self.tolerance;
+        self.follow(&near, inside)
     }
 
     /// The largest share of the way from braking to `steps` after which the tool is in the

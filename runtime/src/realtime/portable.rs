@@ -32,6 +32,7 @@ pub fn set_batch() -> io::Result<()> {
 pub fn set_idle() -> io::Result<()> {
     unsupported()
 }
+#[cfg(test)]
 pub fn is_fifo() -> bool {
     false
 }

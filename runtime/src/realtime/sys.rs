@@ -81,6 +81,7 @@ pub fn set_idle() -> io::Result<()> {
 }
 
 /// Whether the calling thread is under `SCHED_FIFO`.
+#[cfg(test)]
 pub fn is_fifo() -> bool {
     // SAFETY: takes and returns integers only.
     let policy = unsafe { libc::sched_getscheduler(THIS_THREAD) };
