@@ -1,0 +1,58 @@
+//! Lift the named block.
+
+use super::block::{Block, REGION};
+use super::place::{plate_place, tray_place};
+use super::stage::Stage;
+use super::words;
+use super::{Activity, Progress};
+use crate::expert::{Hand, Wish};
+use crate::physics::World;
+
+/// Height of the block's centre that counts as lifted [m].
+const LIFTED: f64 = 0.10;
+
+pub(crate) struct PickUp {
+    block: Block,
+}
+
+impl PickUp {
+    pub(crate) fn set_up(stage: &mut Stage<'_>) -> Self {
+        // Plate, tray and line stand around without being asked for, so that the scene alone does
+        // not tell what to do.
+        if stage.perhaps(0.35) {
+            let at = plate_place(stage);
+            stage.plate(at);
+        }
+        if stage.perhaps(0.35) {
+            let (at, yaw) = tray_place(stage);
+            stage.tray(at, yaw);
+        }
+        if stage.perhaps(0.35) {
+            let x = stage.between(0.56, 0.60);
+            stage.line(x);
+        }
+        let colors = stage.colors();
+        let others = stage.distractors(1..=2);
+        let block = Block::add(stage, colors[0], &REGION, 0.7);
+        for color in colors.into_iter().skip(1).take(others) {
+            Block::add(stage, color, &REGION, 0.7);
+        }
+        stage.say(&words::PICK_UP, &[("color", block.color.name())]);
+        Self { block }
+    }
+}
+
+impl Activity for PickUp {
+    fn progress(&self, world: &World, _: &Hand) -> Progress {
+        if self.block.position(world).z > LIFTED {
+            Progress::Achieved
+        } else {
+            Progress::Open
+        }
+    }
+
+    fn guide(&self, world: &World, hand: &Hand) -> Wish {
+        let grip = self.block.grip(world, hand);
+        grip.seize(hand).unwrap_or_else(|| hand.lift(0.17, false))
+    }
+}
