@@ -19,7 +19,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    const ALL: Self = Self::rectangle(Vec2::NEG_INFINITY, Vec2::INFINITY);
+    pub(super) const ALL: Self = Self::rectangle(Vec2::NEG_INFINITY, Vec2::INFINITY);
     pub(super) const EMPTY: Self = Self::rectangle(Vec2::INFINITY, Vec2::NEG_INFINITY);
 
     pub(super) const fn rectangle(low: Vec2, high: Vec2) -> Self {

@@ -13,7 +13,7 @@ use super::shift::{between, strength};
 pub struct EffectLevels {
     /// Noise of the sensor, new in each frame: standard deviation 4, 10 or 20 of 255.
     pub noise: u8,
-    /// Box blur over 3, 5 or 7 pixels, at 96 pixels of width; more in proportion in larger images.
+    /// Box blur over 3, 5 or 7 pixels in an image 96 wide, and in proportion in others.
     pub blur: u8,
     /// One dark patch at a fixed place that covers 2, 6 or 14 % of the image.
     pub occlusion: u8,
@@ -88,7 +88,7 @@ impl Effects {
             return Ok(());
         }
         if self.levels.blur > 0 {
-            let radius = usize::from(self.levels.blur.min(3)) * (width + 48).div_euclid(96).max(1);
+            let radius = ((usize::from(self.levels.blur.min(3)) * width + 48) / 96).max(1);
             self.blur(image, width, height, radius);
         }
         if self.levels.occlusion > 0 {
@@ -245,11 +245,11 @@ mod tests {
             ..EffectLevels::default()
         };
         assert!(gray(levels, 1, 0).iter().all(|&value| value == 128));
-        let mut dot = vec![0; 31 * 31 * 3];
-        dot[(15 * 31 + 15) * 3] = 245;
-        Effects::new(levels, 1).apply(&mut dot, 31, 31, 0).unwrap();
+        let mut dot = vec![0; 96 * 31 * 3];
+        dot[(15 * 96 + 15) * 3] = 245;
+        Effects::new(levels, 1).apply(&mut dot, 96, 31, 0).unwrap();
         assert_eq!(dot.iter().filter(|&&value| value > 0).count(), 49);
-        assert_eq!(dot[(15 * 31 + 15) * 3], 5);
+        assert_eq!(dot[(15 * 96 + 15) * 3], 5);
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub struct Renderer {
     keys: Vec<f32>,
     /// One per row of tiles.
     lists: Vec<Lists>,
+    /// Whether tiles look only at the shapes that they can meet.
+    #[cfg(test)]
+    pub(super) cull: bool,
 }
 
 impl Default for Renderer {
@@ -56,6 +59,8 @@ impl Renderer {
             solids: Vec::new(),
             keys: Vec::new(),
             lists: Vec::new(),
+            #[cfg(test)]
+            cull: true,
         }
     }
 
@@ -107,13 +112,18 @@ impl Renderer {
                 .enumerate()
                 .filter_map(|(id, shape)| Solid::new(shape, id, &view, &lighting)),
         );
+        #[cfg(test)]
+        if !self.cull {
+            self.solids.iter_mut().for_each(Solid::forget_bounds);
+        }
         self.solids
             .sort_unstable_by(|a, b| a.near.total_cmp(&b.near).then(a.id.total_cmp(&b.id)));
 
         let (width, height) = (camera.width as usize, camera.height as usize);
         self.keys.resize(width * height, 0.0);
-        self.lists
-            .resize_with(height.div_ceil(TILE), Lists::default);
+        // Never fewer, so that a small picture between large ones costs no memory anew.
+        let rows = height.div_ceil(TILE).max(self.lists.len());
+        self.lists.resize_with(rows, Lists::default);
         for lists in &mut self.lists {
             lists.reserve(self.solids.len());
         }

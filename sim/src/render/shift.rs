@@ -126,3 +126,77 @@ fn ratio<R: Rng + ?Sized>(rng: &mut R, most: f32) -> f32 {
         1.0 + side * most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn camera() -> Camera {
+        Camera::look_at(Vec3::new(1.0, 0.2, 0.9), Vec3::ZERO, Vec3::Z, 0.8, 96, 96)
+    }
+
+    #[test]
+    fn level_zero_changes_nothing() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut scene = Scene::default();
+        perturb_lighting(&mut scene, 0, &mut rng);
+        assert_eq!(scene, Scene::default());
+        assert_eq!(perturb_camera(&camera(), 0, &mut rng), camera());
+        assert_eq!(perturb_field_of_view(&camera(), 0, &mut rng), camera());
+        assert_eq!(perturb_color([0.1, 0.2, 0.3], 0, &mut rng), [0.1, 0.2, 0.3]);
+        let material = Material::textured([0.5; 3], Texture::Planks, 8.0);
+        assert_eq!(perturb_texture(material, 0, &mut rng), material);
+    }
+
+    #[test]
+    fn cameras_stay_within_the_stated_reach() {
+        for (level, metres, degrees) in [(1, 0.02, 2.0_f32), (2, 0.05, 5.0), (3, 0.10, 10.0)] {
+            let (mut moved, mut turned) = (0.0_f32, 0.0_f32);
+            for seed in 0..200 {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                let got = perturb_camera(&camera(), level, &mut rng);
+                let shift = (got.position - camera().position).abs().max_element();
+                let turn = got.rotation.angle_between(camera().rotation).to_degrees();
+                assert!(shift <= metres + 1e-6 && turn <= degrees * 3.0_f32.sqrt() * 1.01);
+                moved = moved.max(shift);
+                turned = turned.max(turn);
+            }
+            assert!(moved > metres * 0.9 && turned > degrees, "{moved} {turned}");
+        }
+    }
+
+    #[test]
+    fn levels_share_their_draws() {
+        let position = |level| {
+            let mut rng = ChaCha8Rng::seed_from_u64(9);
+            let shift = perturb_camera(&camera(), level, &mut rng).position - camera().position;
+            (shift, rng.next_u32())
+        };
+        let (small, next) = position(1);
+        let (large, same) = position(3);
+        assert_eq!(next, same);
+        assert!((small * 5.0 - large).length() < 1e-6, "{small} {large}");
+    }
+
+    #[test]
+    fn light_and_materials_stay_valid() {
+        let mut cloudy = 0;
+        for seed in 0..400 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut scene = Scene::default();
+            perturb_lighting(&mut scene, 3, &mut rng);
+            assert!(scene.light.direction.z > 0.5 && scene.light.intensity > 0.3);
+            assert!(scene.ambient > 0.15 && scene.ambient < 0.6);
+            cloudy += u32::from(!scene.shadows);
+            let color = perturb_color([0.0, 0.5, 1.0], 3, &mut rng);
+            assert!(color.iter().all(|c| (0.0..=1.0).contains(c)));
+            let fov = perturb_field_of_view(&camera(), 3, &mut rng).fov_y;
+            assert!((0.8 / 1.26..0.8 * 1.26).contains(&fov));
+        }
+        assert!((150..250).contains(&cloudy), "{cloudy}");
+    }
+}

@@ -82,6 +82,16 @@ impl Solid {
         })
     }
 
+    /// Makes all tiles look at it, as a check on the bounds.
+    #[cfg(test)]
+    pub(super) fn forget_bounds(&mut self) {
+        let casts = self.geometry != Geometry::Plane;
+        self.bounds = Region::ALL;
+        self.near = NEAR;
+        self.shadow.region = if casts { Region::ALL } else { Region::EMPTY };
+        self.shadow.top = f32::INFINITY;
+    }
+
     /// Directions of the rays through image plane points (x, y), in the frame of the shape.
     #[inline(always)]
     pub(super) fn directions(&self, x: Lanes, y: Lanes) -> Lanes3 {

@@ -53,10 +53,10 @@ impl Solid {
     fn pattern(&self, place: Lanes3, direction: Lanes3, depth: Lanes, facing: &Facing) -> Lanes {
         let normal = facing.normal;
         // How far the place moves on the surface per pixel to the right and down.
-        let slope = nonzero(normal.dot(direction));
+        let slope = splat(-1.0) / nonzero(normal.dot(direction));
         let moves = |axis: Vec3| {
             let axis = Lanes3::splat(axis);
-            let step = axis.plus_scaled(-normal.dot(axis) / slope, direction);
+            let step = axis.plus_scaled(normal.dot(axis) * slope, direction);
             Lanes3::new(step.x.abs(), step.y.abs(), step.z.abs())
         };
         let (right, down) = (moves(self.axes.x_axis), moves(self.axes.y_axis));

@@ -77,9 +77,7 @@ fn planks(p: Lanes3, size: Lanes3) -> Lanes {
 fn hash(a: Lanes, b: Lanes) -> Lanes {
     // Products of fractional parts scramble well enough for looks and need no integers.
     let p = fraction(a * splat(0.754_877_7) + b * splat(0.569_840_3) + splat(0.137));
-    let q = p * (p + splat(17.31)) * splat(3.917);
-    let r = fraction(q) + splat(0.31);
-    fraction(r * (r + splat(23.17)) * splat(5.713))
+    fraction(p * (p + splat(17.31)) * splat(39.173))
 }
 
 /// Smooth noise in 0..1 with one random value per lattice point.
