@@ -32,6 +32,7 @@ pub use renderer::{MAX_SHAPES, Renderer};
 pub use scene::{Geometry, Light, Material, Scene, Shape, Texture};
 pub use shift::{
     perturb_camera, perturb_color, perturb_field_of_view, perturb_lighting, perturb_texture,
+    perturb_tone,
 };
 
 /// Why a picture could not be made.

@@ -76,6 +76,24 @@ pub fn perturb_color<R: Rng + ?Sized>(color: [f32; 3], level: u8, rng: &mut R) -
     }
 }
 
+/// Changes a color so that people still call it by its name: the hue stays, the brightness changes
+/// by up to 15, 35 or 60 %, and up to 10, 25 or 40 % of the color fade to gray.
+pub fn perturb_tone<R: Rng + ?Sized>(color: [f32; 3], level: u8, rng: &mut R) -> [f32; 3] {
+    let brightness = ratio(rng, strength(level, [0.15, 0.35, 0.60]));
+    let fade = between(rng, 0.0, strength(level, [0.10, 0.25, 0.40]));
+    let [red, green, blue] = color;
+    let gray = (red + green + blue) / 3.0;
+    // Scaling may not cut one component off before the others: that would change the hue.
+    let largest = red.max(green).max(blue).max(1e-6);
+    let brightness = brightness.min(1.0 / largest).max(0.0);
+    let tone = |part: f32| ((part + (gray - part) * fade) * brightness).clamp(0.0, 1.0);
+    if level == 0 {
+        color
+    } else {
+        [tone(red), tone(green), tone(blue)]
+    }
+}
+
 /// Scales the pattern of a material by up to 1.2, 1.5 or 2, or down by it, and with a chance of
 /// 0, 1/2 or 1 draws another pattern.
 pub fn perturb_texture<R: Rng + ?Sized>(material: Material, level: u8, rng: &mut R) -> Material {
@@ -180,6 +198,31 @@ mod tests {
         let (large, same) = position(3);
         assert_eq!(next, same);
         assert!((small * 5.0 - large).length() < 1e-6, "{small} {large}");
+    }
+
+    #[test]
+    fn tones_keep_the_hue() {
+        // Hue as the place of the middle component between the smallest and the largest.
+        let hue = |color: [f32; 3]| {
+            let mut order = [0, 1, 2];
+            order.sort_by(|&a, &b| color[a].total_cmp(&color[b]));
+            let [low, middle, high] = order.map(|index| color[index]);
+            (order, (middle - low) / (high - low))
+        };
+        for seed in 0..200 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            for color in [[0.70, 0.02, 0.03], [0.86, 0.76, 0.05], [0.28, 0.04, 0.42]] {
+                let got = perturb_tone(color, 3, &mut rng);
+                assert!(got.iter().all(|part| (0.0..=1.0).contains(part)), "{got:?}");
+                let ((order, place), (same_order, same_place)) = (hue(color), hue(got));
+                assert!(
+                    order == same_order && (place - same_place).abs() < 1e-4,
+                    "{got:?}"
+                );
+            }
+            let same = perturb_tone([0.1, 0.2, 0.3], 0, &mut rng);
+            assert_eq!(same, [0.1, 0.2, 0.3]);
+        }
     }
 
     #[test]
