@@ -35,7 +35,7 @@ pub struct Renderer {
     parallel: bool,
     smoothing: bool,
     solids: Vec<Solid>,
-    /// One key per pixel, see [`Packet::key`].
+    /// One key per pixel, see [`super::packet::Packet::key`].
     keys: Vec<f32>,
     /// One per row of tiles.
     lists: Vec<Lists>,
