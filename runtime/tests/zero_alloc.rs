@@ -163,7 +163,7 @@ fn run(blend: BlendRule, gripper: GripperRule) {
         others.signals.observe(old(47));
         others.signals.beat();
         if dice.is_multiple_of(53) {
-            others.signals.relocate();
+            others.signals.relocate(Stamp(tick as i64));
         }
         let starving = tick % 300 > 220;
         for extra in 0..if starving { 0 } else { dice % 3 } {
@@ -176,8 +176,8 @@ fn run(blend: BlendRule, gripper: GripperRule) {
         };
         others.measured.send(measured, old(59));
         if dice.is_multiple_of(7) {
-            while others.records.next().is_some() {}
-            while others.commands.next().is_some() {}
+            while others.records.pop().is_some() {}
+            while others.commands.pop().is_some() {}
         }
         let wake = Wake {
             tick: Tick(tick),
@@ -212,7 +212,7 @@ fn run(blend: BlendRule, gripper: GripperRule) {
                 | Counter::LimitedNonFinite
                 | Counter::ChunksFuture
                 | Counter::Watchdog
-        );
+        ) || (blend == BlendRule::Latest && counter == Counter::Blended);
         assert!(
             value > 0 || unreachable,
             "nothing happened to `{}`",

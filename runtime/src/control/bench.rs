@@ -71,8 +71,8 @@ pub fn tick_overhead(
         tap.record((MonotonicTime::now() - begin).nanos().max(0) as u64);
         std::hint::black_box(&pushed);
         while taps_out.pop().is_ok() {}
-        while others.records.next().is_some() {}
-        while others.commands.next().is_some() {}
+        while others.records.pop().is_some() {}
+        while others.commands.pop().is_some() {}
     }
     Ok(TickFigures {
         turn_ns: turn.snapshot().figures(),

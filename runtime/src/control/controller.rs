@@ -5,7 +5,7 @@
 //! neither allocates, locks, logs nor blocks.
 
 use cerebellum_kinematics::{Joints, MAX_DOF, Robot, TcpServo};
-use cerebellum_messages::{ActionSpace, RuntimeState, Tick};
+use cerebellum_messages::{ActionSpace, RuntimeState, Stamp, Tick};
 use glam::DVec3;
 
 use super::chunk::{Action, FixedChunk};
@@ -45,8 +45,8 @@ pub struct Controller {
     held: u64,
     /// Ticks in a row that the robot stood elsewhere than commanded.
     displaced: u32,
-    /// The robot was put elsewhere, and not heard of since.
-    relocated: bool,
+    /// The robot was put elsewhere, and not heard of since this stamp.
+    relocated: Option<Stamp>,
     last: Option<TickRecord>,
 }
 
@@ -81,7 +81,7 @@ impl Controller {
             poisoned: false,
             held: 0,
             displaced: 0,
-            relocated: false,
+            relocated: None,
             last: None,
             config,
             actions,
@@ -111,7 +111,7 @@ impl Controller {
     }
     /// Whether the last command was a standstill.
     pub fn at_rest(&self) -> bool {
-        !self.anchored || self.safety.at_rest()
+        !self.knows_where() || self.safety.at_rest()
     }
 
     /// Takes the goal with this id; 0 for none. A new id drops all chunks, and motion begins anew
@@ -158,7 +158,7 @@ impl Controller {
             state: self.state(input),
             ..TickRecord::default()
         };
-        if self.anchored {
+        if self.knows_where() {
             let limited = self.act(input.tick, &mut record);
             record.limited |= limited.kinds;
             record.command = Some(CommandRecord {
@@ -181,7 +181,7 @@ impl Controller {
         let timeouts = &self.config.timeouts;
         if input.stopping {
             RuntimeState::Stopping
-        } else if !self.anchored {
+        } else if !self.knows_where() {
             RuntimeState::Waiting
         } else if !input.peer_alive {
             RuntimeState::PeerLost
@@ -202,12 +202,14 @@ impl Controller {
 
     /// Makes the command in force agree with where the robot is, where that is called for.
     fn anchor(&mut self, input: &TickInput) {
-        if input.relocated {
-            self.relocated = true;
+        if input.relocated.is_some() {
+            self.relocated = input.relocated;
             self.schedule.clear();
         }
+        let oldest = self.relocated;
         let usable = |measured: &Measured| {
             input.joints_age <= self.config.timeouts.joints()
+                && oldest.is_none_or(|oldest| measured.stamp >= oldest)
                 && measured.position.iter().all(|value| value.is_finite())
         };
         let Some(measured) = input.measured.filter(usable) else {
@@ -221,16 +223,21 @@ impl Controller {
             0
         };
         let moved = self.is_at_hold() && self.displaced >= DISPLACED_TICKS;
-        if !self.anchored || self.relocated || moved {
+        if !self.anchored || self.relocated.is_some() || moved {
             self.safety.reset(&measured.position);
             self.displaced = 0;
-            self.relocated = false;
+            self.relocated = None;
             if self.anchored {
                 self.counters.count(Counter::Reanchored);
             }
             self.anchored = true;
             self.interrupted = true;
         }
+    }
+
+    /// Whether it is known where the robot is, so that it can be commanded.
+    const fn knows_where(&self) -> bool {
+        self.anchored && self.relocated.is_none()
     }
 
     /// Whether nothing moves the robot now, so that a command may follow it.
@@ -360,7 +367,12 @@ impl Controller {
         let counters = &mut self.counters;
         counters.count(Counter::Ticks);
         match record.fallback {
-            Fallback::None => counters.count(Counter::Executed),
+            Fallback::None => {
+                counters.count(Counter::Executed);
+                if record.contributors > 1 {
+                    counters.count(Counter::Blended);
+                }
+            }
             Fallback::Hold => counters.count(Counter::Held),
             Fallback::Retreat => counters.count(Counter::Retreating),
             Fallback::Silent => {}

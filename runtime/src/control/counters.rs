@@ -35,6 +35,8 @@ counters! {
     Overrun = "overrun",
     /// Ticks that executed an action of a chunk.
     Executed = "executed",
+    /// Of these, ticks whose action was blended from more than one chunk.
+    Blended = "blended",
     /// Ticks that held the robot.
     Held = "held",
     /// Ticks that moved the robot towards its safe posture.

@@ -7,7 +7,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use cerebellum_messages::ActionChunk;
+use cerebellum_messages::{ActionChunk, Stamp};
 
 use super::chunk::{ChunkError, FixedChunk};
 use super::record::{CommandRecord, Measured, TickRecord};
@@ -49,7 +49,7 @@ pub struct Signals {
     heartbeat: AtomicI64,
     peer_alive: AtomicBool,
     policy_fault: AtomicBool,
-    relocated: AtomicBool,
+    relocated: AtomicI64,
     stop: AtomicBool,
     faulted: AtomicBool,
     started: MonotonicTime,
@@ -64,7 +64,7 @@ impl Default for Signals {
             heartbeat: AtomicI64::new(NEVER),
             peer_alive: AtomicBool::new(true),
             policy_fault: AtomicBool::new(false),
-            relocated: AtomicBool::new(false),
+            relocated: AtomicI64::new(NEVER),
             stop: AtomicBool::new(false),
             faulted: AtomicBool::new(false),
             started: MonotonicTime::now(),
@@ -107,10 +107,10 @@ impl Signals {
     pub fn set_policy_fault(&self, fault: bool) {
         self.policy_fault.store(fault, Relaxed);
     }
-    /// Notes that the robot was put elsewhere, as by the reset of a world: the command in force is
-    /// void, motion begins anew from the measured joints.
-    pub fn relocate(&self) {
-        self.relocated.store(true, Release);
+    /// Notes that the robot was put elsewhere, as by the reset of a world: see
+    /// [`TickInput::relocated`](super::TickInput::relocated).
+    pub fn relocate(&self, stamp: Stamp) {
+        self.relocated.store(stamp.0, Release);
     }
     /// Asks the control thread to come to rest and end.
     pub fn stop(&self) {
@@ -134,8 +134,9 @@ impl Signals {
     pub(super) fn policy_fault(&self) -> bool {
         self.policy_fault.load(Relaxed)
     }
-    pub(super) fn take_relocated(&self) -> bool {
-        self.relocated.swap(false, Acquire)
+    pub(super) fn take_relocated(&self) -> Option<Stamp> {
+        let stamp = self.relocated.swap(NEVER, Acquire);
+        (stamp != NEVER).then_some(Stamp(stamp))
     }
     pub(super) fn observation_age(&self, now: MonotonicTime) -> Span {
         self.age(&self.observed, now)
@@ -214,16 +215,16 @@ pub struct CommandReceiver {
 }
 
 impl CommandReceiver {
-    /// The next command.
-    pub fn next(&mut self) -> Option<CommandRecord> {
+    /// The next command; none if there is none now.
+    pub fn pop(&mut self) -> Option<CommandRecord> {
         self.ring.pop().ok()
     }
     /// The newest command and how many older ones were passed over: after a stall of the sender,
     /// old targets would only be followed late.
     pub fn newest(&mut self) -> Option<(CommandRecord, u64)> {
-        let mut newest = self.next()?;
+        let mut newest = self.pop()?;
         let mut passed = 0;
-        while let Some(command) = self.next() {
+        while let Some(command) = self.pop() {
             newest = command;
             passed += 1;
         }
@@ -242,8 +243,8 @@ pub struct RecordReceiver {
 }
 
 impl RecordReceiver {
-    /// The next record.
-    pub fn next(&mut self) -> Option<TickRecord> {
+    /// The next record; none if there is none now.
+    pub fn pop(&mut self) -> Option<TickRecord> {
         self.ring.pop().ok()
     }
     /// Whether the control thread is gone and its last record taken.
@@ -352,5 +353,14 @@ mod tests {
         assert_eq!(signals.withdrawn(), Some(0));
         signals.withdraw(None);
         assert_eq!(signals.withdrawn(), None);
+    }
+
+    #[test]
+    fn a_relocation_is_told_once() {
+        let signals = Signals::default();
+        assert_eq!(signals.take_relocated(), None);
+        signals.relocate(Stamp(0));
+        assert_eq!(signals.take_relocated(), Some(Stamp(0)));
+        assert_eq!(signals.take_relocated(), None);
     }
 }

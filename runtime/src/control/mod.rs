@@ -70,5 +70,5 @@ pub use pacer::{Pacer, Wake};
 pub use record::{CommandRecord, Fallback, MeasureError, Measured, TickInput, TickRecord};
 pub use safety::{Limited, Safety, SafetyConfig};
 pub use schedule::{Arrival, Schedule, ScheduleConfig, Scheduled, Splice};
-pub use stats::{ControlReport, ControlSnapshot, ControlStats};
+pub use stats::{ControlFigures, ControlSnapshot, ControlStats};
 pub use thread::{ControlExit, ControlHandle};

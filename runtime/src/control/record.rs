@@ -79,8 +79,10 @@ pub struct TickInput {
     pub peer_alive: bool,
     /// Whether the policy has failed and not given a chunk since.
     pub policy_fault: bool,
-    /// Set for one tick when the robot is known to have been put elsewhere (a world was reset).
-    pub relocated: bool,
+    /// Set for one tick when the robot is known to have been put elsewhere (a world was reset):
+    /// the stamp from which on joint states tell where it is now. Until the first of them there is
+    /// no command, and then motion begins anew from there.
+    pub relocated: Option<Stamp>,
     /// Whether to come to a stop for good.
     pub stopping: bool,
 }
@@ -98,7 +100,7 @@ impl TickInput {
             withdrawn: None,
             peer_alive: true,
             policy_fault: false,
-            relocated: false,
+            relocated: None,
             stopping: false,
         }
     }

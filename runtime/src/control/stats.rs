@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use cerebellum_messages::{RuntimeState, Tick};
+use cerebellum_messages::{RuntimeState, RuntimeStatus, Stamp, Tick};
 use serde::Serialize;
 
 use super::counters::{COUNTERS, Counter, Counters};
@@ -150,7 +150,7 @@ pub struct ControlSnapshot {
 
 /// What a report says about the control loop.
 #[derive(Clone, Debug, Serialize)]
-pub struct ControlReport {
+pub struct ControlFigures {
     /// What was counted.
     pub counters: Counters,
     /// How late ticks began [ns].
@@ -164,9 +164,25 @@ pub struct ControlReport {
 }
 
 impl ControlSnapshot {
+    /// The message that tells others how the loop is. `stamp` is the robot's clock, `detail` one
+    /// line for a person.
+    pub fn status(&self, stamp: Stamp, detail: &str) -> RuntimeStatus {
+        RuntimeStatus {
+            stamp,
+            tick: self.tick,
+            state: self.state,
+            goal_id: self.goal_id,
+            generation: self.generation,
+            missed: self.counters.get(Counter::Missed),
+            limited: self.counters.get(Counter::Limited),
+            slack_us: self.slack_us as f32,
+            detail: detail.to_owned(),
+        }
+    }
+
     /// The figures of a report.
-    pub fn report(&self) -> ControlReport {
-        ControlReport {
+    pub fn figures(&self) -> ControlFigures {
+        ControlFigures {
             counters: self.counters,
             lateness_ns: self.lateness.figures(),
             work_ns: self.work.figures(),
@@ -205,9 +221,11 @@ mod tests {
         assert_eq!(stats.remaining(), 6);
         assert_eq!(snapshot.counters, counters);
         assert_eq!(snapshot.slack_us, -2.0);
-        let report = snapshot.report();
+        let report = snapshot.figures();
         assert_eq!(report.splice_index_ticks.max, 4);
         assert_eq!(report.splice_jump_millionths.max, 500_000);
         assert_eq!(report.work_ns.max, 7_000);
+        let status = snapshot.status(Stamp(3), "fine");
+        assert_eq!((status.tick, status.slack_us), (Tick(9), -2.0));
     }
 }

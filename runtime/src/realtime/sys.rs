@@ -1,5 +1,7 @@
 //! The calls into Linux that have no safe wrapper. All `unsafe` of this crate is in this file.
 #![allow(unsafe_code)]
+// The widths of the C types differ between targets.
+#![allow(clippy::unnecessary_cast)]
 
 use std::io;
 

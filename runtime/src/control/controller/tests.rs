@@ -347,12 +347,37 @@ fn a_robot_that_was_moved_is_followed_after_two_readings() {
     assert_eq!(bench.run(at(moved)).command.unwrap().positions, held);
     assert_eq!(bench.run(at(moved)).command.unwrap().positions, moved);
     assert_eq!(bench.count(Counter::Reanchored), 1);
-    // If it is known, one is enough.
+}
+
+#[test]
+fn after_a_known_move_there_is_silence_until_the_robot_is_heard_of() {
+    let mut bench = Bench::new(ControlConfig::default());
+    bench.plan(UP, 40);
+    bench.run(|_| {});
+    let commanded = bench.joints;
+    let mut elsewhere = commanded;
+    elsewhere[0] -= 0.7;
+    let at = |stamp: i64, position: Joints| {
+        move |input: &mut TickInput| {
+            input.measured = Some(Measured {
+                stamp: Stamp(stamp),
+                position,
+            });
+        }
+    };
+    // The joint state that arrives first was on its way before the move.
     let record = bench.run(|input| {
-        at(held)(input);
-        input.relocated = true;
+        at(99, commanded)(input);
+        input.relocated = Some(Stamp(100));
     });
-    assert_eq!(record.command.unwrap().positions, held);
+    assert_eq!((record.command, record.fallback), (None, Fallback::Silent));
+    let record = bench.run(at(100, elsewhere));
+    assert_eq!(record.command.unwrap().positions, elsewhere);
+    assert_eq!(
+        record.state,
+        RuntimeState::Starved,
+        "chunks from before are void"
+    );
 }
 
 #[test]

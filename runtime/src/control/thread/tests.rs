@@ -53,7 +53,7 @@ fn a_chunk_becomes_commands_and_a_stop_becomes_rest() {
     send_home(&mut others, 7);
     others.signals.set_goal(3);
     std::thread::park_timeout(Duration::from_secs(5));
-    wait_until("a command", || others.commands.next().is_some());
+    wait_until("a command", || others.commands.pop().is_some());
 
     let observed = others.stats.tick();
     others
@@ -72,7 +72,7 @@ fn a_chunk_becomes_commands_and_a_stop_becomes_rest() {
     let mut executed = None;
     wait_until("an executed action", || {
         send_home(&mut others, 7);
-        while let Some(record) = others.records.next() {
+        while let Some(record) = others.records.pop() {
             executed = executed.or(record.source.map(|source| (source, record)));
         }
         executed.is_some()
@@ -89,7 +89,7 @@ fn a_chunk_becomes_commands_and_a_stop_becomes_rest() {
     assert_eq!(exit.fault, None);
     assert_eq!(exit.snapshot.state, RuntimeState::Stopping);
     let mut last = None;
-    while let Some(record) = others.records.next() {
+    while let Some(record) = others.records.pop() {
         last = record.command;
     }
     assert!(last.unwrap().velocities.iter().all(|speed| *speed == 0.0));
@@ -101,7 +101,7 @@ fn without_joints_there_is_no_command() {
     let (cycle, mut others) = cycle(None);
     let handle = ControlHandle::run(cycle, |_| {}).unwrap();
     wait_until("some ticks", || others.stats.tick() > Tick(5));
-    assert_eq!(others.commands.next(), None);
+    assert_eq!(others.commands.pop(), None);
     assert_eq!(handle.snapshot().state, RuntimeState::Waiting);
     let exit = handle.stop();
     assert!(exit.snapshot.counters.get(Counter::Ticks) > 4);
