@@ -9,7 +9,9 @@ use cerebellum_messages::GoalKind;
 #[non_exhaustive]
 pub enum PolicyError {
     /// A goal of a kind that the policy does not take.
-    #[error("policy `{policy}` takes goals of kind {accepted:?}, not {found:?}: send one of those, or run another policy")]
+    #[error(
+        "policy `{policy}` takes goals of kind {accepted:?}, not {found:?}: send one of those, or run another policy"
+    )]
     GoalKind {
         /// The policy.
         policy: String,
@@ -92,7 +94,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A key is not there.
-    #[error("{path}: key `{key}` is missing (the model expects shape {expected:?}): is this a checkpoint of the same policy and configuration?")]
+    #[error(
+        "{path}: key `{key}` is missing (the model expects shape {expected:?}): is this a checkpoint of the same policy and configuration?"
+    )]
     MissingKey {
         /// The file.
         path: PathBuf,
@@ -102,7 +106,9 @@ pub enum CheckpointError {
         expected: Vec<usize>,
     },
     /// A key that the model does not have.
-    #[error("{path}: key `{key}` is not part of the model: is this a checkpoint of the same policy and configuration?")]
+    #[error(
+        "{path}: key `{key}` is not part of the model: is this a checkpoint of the same policy and configuration?"
+    )]
     UnknownKey {
         /// The file.
         path: PathBuf,
@@ -110,7 +116,9 @@ pub enum CheckpointError {
         key: String,
     },
     /// A tensor has another shape.
-    #[error("{path}: tensor `{key}` has shape {found:?}, expected {expected:?}: does the configuration beside the file belong to it?")]
+    #[error(
+        "{path}: tensor `{key}` has shape {found:?}, expected {expected:?}: does the configuration beside the file belong to it?"
+    )]
     Shape {
         /// The file.
         path: PathBuf,
@@ -122,7 +130,9 @@ pub enum CheckpointError {
         found: Vec<usize>,
     },
     /// A tensor holds NaN or infinity.
-    #[error("{path}: tensor `{key}` holds a value that is not finite: the file is damaged or the training diverged")]
+    #[error(
+        "{path}: tensor `{key}` holds a value that is not finite: the file is damaged or the training diverged"
+    )]
     NonFinite {
         /// The file.
         path: PathBuf,

@@ -76,7 +76,11 @@ pub trait OnlineModel: Send {
     /// # Errors
     /// If the batch lacks what the objective needs, or the loss is not finite (the weights are
     /// left as they were).
-    fn step(&mut self, batch: &ExperienceBatch, objective: &ObjectiveId) -> Result<StepReport, LearnError>;
+    fn step(
+        &mut self,
+        batch: &ExperienceBatch,
+        objective: &ObjectiveId,
+    ) -> Result<StepReport, LearnError>;
 
     /// Losses and plans of the given weights on a batch, without learning. The same batch and seed
     /// give the same masks and noise whatever the weights.

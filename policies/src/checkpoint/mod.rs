@@ -1,0 +1,11 @@
+//! Weights on disk and in motion.
+
+pub mod file;
+pub mod key_map;
+pub mod package;
+pub mod tree;
+
+pub use file::{read_tensors, write_tensors};
+pub use key_map::KeyMap;
+pub use package::{Card, PolicyPackage};
+pub use tree::{TensorSpec, apply, collect, specs};

@@ -1,0 +1,13 @@
+//! Score-based diffusion in the formulation of Karras et al. (arXiv 2206.00364).
+
+pub mod density;
+pub mod preconditioning;
+pub mod sampler;
+pub mod schedule;
+#[cfg(test)]
+mod tests;
+
+pub use density::Density;
+pub use preconditioning::Preconditioning;
+pub use sampler::{Ddim, Progress, Sampler};
+pub use schedule::Schedule;

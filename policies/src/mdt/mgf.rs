@@ -1,0 +1,207 @@
+//! Masked generative foresight: from the encoder's context and a few visible patches, reconstruct
+//! what both cameras will see a few ticks ahead (section IV of the paper).
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::config::ForesightConfig;
+use crate::nn::linear::linear_xavier;
+use crate::nn::position::grid_positions;
+use crate::nn::{RmsNorm, SwishBlock, SwishBlockConfig};
+
+/// Patch convolution: kernel `[width, 3, patch, patch]` with stride `patch`.
+#[derive(Module, Debug)]
+pub struct PatchProjection {
+    /// Kernel.
+    pub weight: Param<Tensor<4>>,
+    /// Offset, `[width]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+/// Named as in the authors' files: `patch2embed.proj`.
+#[derive(Module, Debug)]
+pub struct PatchEmbedding {
+    /// The convolution.
+    pub proj: PatchProjection,
+}
+
+/// The decoder. Keys as under `gen_img.` in the authors' files.
+#[derive(Module, Debug)]
+pub struct Foresight {
+    /// Stands for hidden patches, `[1, 1, width]`.
+    pub mask_token: Param<Tensor<3>>,
+    /// One vector per camera, `[1, 2, 1, width]`.
+    pub ctx_dec_pe: Param<Tensor<4>>,
+    /// Patches to tokens.
+    pub patch2embed: PatchEmbedding,
+    /// Context tokens to the decoder's width.
+    pub encoder2decoder: Linear,
+    /// Blocks.
+    pub decoder_blocks: Vec<SwishBlock>,
+    /// Final norm.
+    pub decoder_norm: RmsNorm,
+    /// Tokens to pixels.
+    pub decoder_patch_prediction: Linear,
+    patch: usize,
+    grid: usize,
+    visible: usize,
+}
+
+/// What the decoder gives.
+#[derive(Clone, Debug)]
+pub struct Reconstruction {
+    /// Pixels per camera and patch, `[batch, 2, patches, patch * patch * 3]`, ordered (row, column,
+    /// channel) inside a patch.
+    pub pixels: Tensor<4>,
+    /// Mean squared error over hidden patches, per sample: `[batch]`.
+    pub loss: Tensor<1>,
+}
+
+impl Foresight {
+    /// A decoder that reads context tokens of width `context`.
+    pub fn new(config: &ForesightConfig, context: usize, device: &Device) -> Self {
+        let ForesightConfig {
+            width,
+            heads,
+            patch,
+            ..
+        } = *config;
+        let normal = Initializer::Normal {
+            mean: 0.0,
+            std: MASK_TOKEN_STD,
+        };
+        let area = patch * patch * 3;
+        let grid = config.resolution / patch;
+        let patches = grid * grid;
+        Self {
+            mask_token: normal.init([1, 1, width], device),
+            ctx_dec_pe: Initializer::Normal {
+                mean: 0.0,
+                std: 1.0,
+            }
+            .init([1, 2, 1, width], device),
+            patch2embed: PatchEmbedding {
+                proj: PatchProjection {
+                    weight: Initializer::XavierUniform { gain: 1.0 }.init_with(
+                        [width, 3, patch, patch],
+                        Some(area),
+                        Some(width),
+                        device,
+                    ),
+                    bias: Initializer::Zeros.init([width], device),
+                },
+            },
+            encoder2decoder: linear_xavier(context, width, device),
+            decoder_blocks: (0..config.layers)
+                .map(|_| {
+                    let config = SwishBlockConfig {
+                        width,
+                        heads,
+                        mlp_ratio: 4,
+                    };
+                    SwishBlock::new(config, device)
+                })
+                .collect(),
+            decoder_norm: RmsNorm::new(width, device),
+            decoder_patch_prediction: linear_xavier(width, area, device),
+            patch,
+            grid,
+            visible: (patches as f64 * (1.0 - config.mask_ratio)) as usize,
+        }
+    }
+
+    /// Patches per image.
+    pub const fn patches(&self) -> usize {
+        self.grid * self.grid
+    }
+
+    /// 1 for hidden and 0 for visible patches, `[batch, patches]`, from uniform numbers: the patches
+    /// with the smallest numbers stay visible. Both cameras share the mask.
+    pub fn mask(&self, uniforms: &[f32]) -> Vec<f32> {
+        let patches = self.patches();
+        let mut mask = vec![1.0; uniforms.len()];
+        for (mask, uniforms) in mask
+            .chunks_exact_mut(patches)
+            .zip(uniforms.chunks_exact(patches))
+        {
+            let mut order = (0..patches).collect::<Vec<_>>();
+            order.sort_by(|&a, &b| uniforms[a].total_cmp(&uniforms[b]));
+            for &index in order.iter().take(self.visible) {
+                mask[index] = 0.0;
+            }
+        }
+        mask
+    }
+
+    /// Reconstructs `targets` (normalised images, `[batch, 2, side, side, 3]`) from `context`
+    /// (`[batch, tokens, context width]`) and the patches that `mask` leaves visible.
+    pub fn forward(
+        &self,
+        context: Tensor<3>,
+        targets: Tensor<5>,
+        mask: Vec<f32>,
+    ) -> Reconstruction {
+        let device = context.device();
+        let [batch, tokens, _] = context.dims();
+        let patches = self.patches();
+        let width = self.mask_token.dims()[2];
+        let hidden = Tensor::<4>::from_data(TensorData::new(mask, [batch, 1, patches, 1]), &device);
+        let visible = hidden.clone().neg() + 1.0;
+        let positions = grid_positions(width, self.grid, &device).unsqueeze_dim::<4>(0);
+
+        let targets = self.pixels(targets);
+        let seen = self.embed(targets.clone()) + positions.clone();
+        let token = self.mask_token.val().reshape([1, 1, 1, width]);
+        let views = seen * visible + token * hidden.clone() + positions + self.ctx_dec_pe.val();
+
+        let context = self.encoder2decoder.forward(context);
+        let sequence = Tensor::cat(vec![context, views.reshape([batch, 2 * patches, width])], 1);
+        let decoded = self
+            .decoder_blocks
+            .iter()
+            .fold(sequence, |hidden, block| block.forward(hidden));
+        let decoded = self
+            .decoder_norm
+            .forward(decoded.narrow(1, tokens, 2 * patches));
+        let area = 3 * self.patch * self.patch;
+        let pixels = self
+            .decoder_patch_prediction
+            .forward(decoded)
+            .reshape([batch, 2, patches, area]);
+
+        let error = (pixels.clone() - targets).square().mean_dim(3);
+        let count = (patches - self.visible).max(1) * 2;
+        let loss = (error * hidden)
+            .reshape([batch, 2 * patches])
+            .sum_dim(1)
+            .reshape([batch])
+            / count as f64;
+        Reconstruction { pixels, loss }
+    }
+
+    /// Patches as rows, `[batch, views, side, side, 3] -> [batch, views, patches, area]`, ordered
+    /// (row, column, channel) inside a patch.
+    fn pixels(&self, images: Tensor<5>) -> Tensor<4> {
+        let [batch, views, ..] = images.dims();
+        let (grid, patch) = (self.grid, self.patch);
+        images
+            .reshape([batch * views * grid, patch, grid, patch * 3])
+            .swap_dims(1, 2)
+            .reshape([batch, views, grid * grid, patch * patch * 3])
+    }
+
+    /// The patch convolution on rows of [`Foresight::pixels`].
+    fn embed(&self, patches: Tensor<4>) -> Tensor<4> {
+        let kernel = self.patch2embed.proj.weight.val();
+        let [width, ..] = kernel.dims();
+        let kernel = kernel
+            .permute([2, 3, 1, 0])
+            .reshape([3 * self.patch * self.patch, width]);
+        let bias = self.patch2embed.proj.bias.val();
+        burn::tensor::module::linear(patches, kernel, Some(bias))
+    }
+}
+
+/// Spread of the mask token at the start.
+const MASK_TOKEN_STD: f64 = 0.02;

@@ -1,0 +1,31 @@
+//! Multimodal Diffusion Transformer (Reuss et al., RSS 2024, arXiv 2407.05996).
+//!
+//! A denoiser over a chunk of actions. An encoder reads a goal token and one token per camera; a
+//! decoder reads the noisy actions, attends to the encoder's output, and learns of the noise level
+//! through adaptive layer norm. The file names say which part of the paper is where:
+//! [`denoiser`] the network, [`loss`] the diffusion loss, [`mgf`] masked generative foresight,
+//! [`policy`] inference, [`online`] learning on the robot.
+//!
+//! Departures from the paper are options of [`MdtConfig`] that are off in [`MdtConfig::paper`].
+
+pub mod config;
+pub mod denoiser;
+#[cfg(test)]
+mod denoiser_tests;
+pub mod inputs;
+pub mod loss;
+pub mod mgf;
+#[cfg(test)]
+mod mgf_tests;
+pub mod model;
+pub mod online;
+pub mod planning;
+pub mod policy;
+pub mod statistics;
+
+pub use config::MdtConfig;
+pub use denoiser::Denoiser;
+pub use model::Mdt;
+pub use online::MdtOnline;
+pub use policy::MdtPolicy;
+pub use statistics::Statistics;

@@ -1,0 +1,339 @@
+//! MDT learning on the robot from what it sees and does.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::config::MdtConfig;
+use super::inputs::{InputBatch, foresight_targets};
+use super::model::{Inputs, Mdt};
+use super::planning::{Ladder, encode, sample, starting_noise};
+use super::policy::{GoalVectors, IN_MEMORY};
+use super::statistics::Statistics;
+use crate::checkpoint::package::Network;
+use crate::checkpoint::{PolicyPackage, apply};
+use crate::error::{LearnError, PolicyError};
+use crate::language::SentenceEncoder;
+use crate::online::{
+    EvaluationReport, ExperienceBatch, ObjectiveId, ObjectiveSpec, OnlineModel, StepReport,
+};
+use crate::policy::Weights;
+use crate::training::adamw::{AdamW, AdamWConfig};
+use crate::training::average::Average;
+use crate::training::gradients::GradientSet;
+
+/// Name of the masked generative foresight objective.
+pub const FORESIGHT: &str = "mgf";
+/// Name of the inverse dynamics objective.
+pub const INVERSE_DYNAMICS: &str = "inverse_dynamics";
+
+/// How the shadow copy learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OnlineConfig {
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Optimiser constants.
+    pub adamw: AdamWConfig,
+    /// Greatest norm of the gradient.
+    pub clip: f32,
+    /// Decay of the moving average that candidates are taken from.
+    pub average_decay: f32,
+    /// Beginnings of the keys of tensors that learn. By default the image encoders and the
+    /// objectives' own heads: what moves when the pictures change, while the mapping from tokens to
+    /// actions stays.
+    pub trained: Vec<String>,
+}
+
+impl Default for OnlineConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-4,
+            adamw: AdamWConfig {
+                weight_decay: 0.0,
+                beta_2: 0.99,
+                ..AdamWConfig::default()
+            },
+            clip: 1.0,
+            average_decay: 0.98,
+            trained: [
+                "static_resnet.",
+                "gripper_resnet.",
+                "gen_img.",
+                "inverse_dynamics.",
+            ]
+            .map(String::from)
+            .to_vec(),
+        }
+    }
+}
+
+/// The learner's copy of an MDT.
+pub struct MdtOnline {
+    config: MdtConfig,
+    online: OnlineConfig,
+    statistics: Statistics,
+    device: Device,
+    model: Mdt,
+    optimiser: AdamW,
+    average: Average,
+    goals: GoalVectors,
+    generation: u64,
+}
+
+impl MdtOnline {
+    /// A copy of a package's policy that can learn.
+    ///
+    /// # Errors
+    /// If the weights do not fit the configuration or the sentence encoder has another width.
+    pub fn new(
+        package: &PolicyPackage,
+        online: OnlineConfig,
+        language: Arc<dyn SentenceEncoder>,
+        device: &Device,
+    ) -> Result<Self, PolicyError> {
+        let Network::Mdt { config, statistics } = &package.network;
+        let device = device.clone().inner().autodiff();
+        let goals = GoalVectors::new(language, config)?;
+        let model = apply(
+            Mdt::new(config, &device),
+            &package.weights,
+            Path::new(IN_MEMORY),
+        )?;
+        Ok(Self {
+            average: Average::of(&model),
+            optimiser: AdamW::new(online.adamw),
+            config: (**config).clone(),
+            statistics: statistics.clone(),
+            generation: package.weights.generation,
+            online,
+            device,
+            model,
+            goals,
+        })
+    }
+
+    fn lookahead(&self) -> u32 {
+        self.config.foresight.as_ref().map_or(1, |f| f.lookahead)
+    }
+
+    fn unknown(&self, objective: &ObjectiveId) -> LearnError {
+        LearnError::UnknownObjective {
+            found: objective.0.clone(),
+            known: self
+                .objectives()
+                .into_iter()
+                .map(|spec| spec.id.0)
+                .collect(),
+        }
+    }
+
+    /// Loss per moment, `[moments]`.
+    fn losses(
+        &self,
+        model: &Mdt,
+        batch: &ExperienceBatch,
+        objective: &ObjectiveId,
+        device: &Device,
+    ) -> Result<(Tensor<1>, Inputs), LearnError> {
+        if batch.moments.is_empty() {
+            return Err(LearnError::Batch("it is empty".into()));
+        }
+        let mut goals = self.goals.clone();
+        let mut now = InputBatch::new(&self.config, &self.statistics);
+        for moment in &batch.moments {
+            now.push(&moment.observation, goals.get(&moment.goal)?)?;
+        }
+        let inputs = now.finish(device);
+        let losses = match objective.0.as_str() {
+            FORESIGHT => self.foresight(model, batch, &inputs, device)?,
+            INVERSE_DYNAMICS => self.inverse_dynamics(model, batch, &inputs, goals, device)?,
+            _ => return Err(self.unknown(objective)),
+        };
+        Ok((losses, inputs))
+    }
+
+    fn foresight(
+        &self,
+        model: &Mdt,
+        batch: &ExperienceBatch,
+        inputs: &Inputs,
+        device: &Device,
+    ) -> Result<Tensor<1>, LearnError> {
+        let (Some(decoder), Some(config)) = (&model.gen_img, &self.config.foresight) else {
+            return Err(self.unknown(&ObjectiveId(FORESIGHT.into())));
+        };
+        if model.denoiser().context_has_noise() {
+            return Err(LearnError::Batch(
+                "this network's context depends on a noise level".into(),
+            ));
+        }
+        let future = batch.moments.iter().map(|moment| &moment.future);
+        let targets = foresight_targets(future, &self.config, config.resolution, device)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(batch.seed);
+        let uniforms = (0..batch.moments.len() * decoder.patches())
+            .map(|_| rng.random::<f32>())
+            .collect::<Vec<_>>();
+        let context = model.context(inputs, None);
+        Ok(decoder
+            .forward(context, targets, decoder.mask(&uniforms))
+            .loss)
+    }
+
+    fn inverse_dynamics(
+        &self,
+        model: &Mdt,
+        batch: &ExperienceBatch,
+        inputs: &Inputs,
+        mut goals: GoalVectors,
+        device: &Device,
+    ) -> Result<Tensor<1>, LearnError> {
+        let Some(head) = &model.inverse_dynamics else {
+            return Err(self.unknown(&ObjectiveId(INVERSE_DYNAMICS.into())));
+        };
+        let width = self.lookahead() as usize * self.config.denoiser.action_dim;
+        let mut actions = Vec::with_capacity(batch.moments.len() * width);
+        let mut later = InputBatch::new(&self.config, &self.statistics);
+        for (index, moment) in batch.moments.iter().enumerate() {
+            let executed = moment.actions.get(..width).ok_or_else(|| {
+                LearnError::Batch(format!(
+                    "moment {index} has {} action numbers, inverse dynamics needs {width}",
+                    moment.actions.len()
+                ))
+            })?;
+            actions.extend_from_slice(executed);
+            later.push(&moment.future, goals.get(&moment.goal)?)?;
+        }
+        let before = model.views(inputs).joined();
+        let after = model.views(&later.finish(device)).joined();
+        let shape = [batch.moments.len(), width];
+        let actions = Tensor::from_data(TensorData::new(actions, shape), device);
+        Ok(head.loss(before, after, actions))
+    }
+}
+
+impl OnlineModel for MdtOnline {
+    fn objectives(&self) -> Vec<ObjectiveSpec> {
+        let lookahead = self.lookahead();
+        let spec = |id: &str, about: &str| ObjectiveSpec {
+            id: ObjectiveId(id.into()),
+            lookahead,
+            about: about.into(),
+        };
+        let foresight = self.config.foresight.as_ref().map(|_| {
+            spec(
+                FORESIGHT,
+                "Reconstruct hidden patches of both cameras' next pictures from the context (MDT, \
+                 arXiv 2407.05996, masked generative foresight).",
+            )
+        });
+        let inverse = self.config.inverse_dynamics.map(|_| {
+            spec(
+                INVERSE_DYNAMICS,
+                "Tell the executed actions from the pictures before and after them (policy \
+                 adaptation during deployment, arXiv 2007.04309).",
+            )
+        });
+        foresight.into_iter().chain(inverse).collect()
+    }
+
+    fn step(
+        &mut self,
+        batch: &ExperienceBatch,
+        objective: &ObjectiveId,
+    ) -> Result<StepReport, LearnError> {
+        let begun = Instant::now();
+        let refuse = |what: &'static str| LearnError::NonFinite {
+            what,
+            objective: objective.0.clone(),
+        };
+        let (losses, _) = self.losses(&self.model, batch, objective, &self.device)?;
+        let total = losses.mean();
+        let loss = total.clone().try_into_scalar::<f32>().unwrap_or(f32::NAN);
+        if !loss.is_finite() {
+            return Err(refuse("loss"));
+        }
+        let trained = &self.online.trained;
+        let gradients = GradientSet::take(&self.model, total.backward(), |key| {
+            trained.iter().any(|start| key.starts_with(start))
+        });
+        let grad_norm = gradients.norm();
+        if !grad_norm.is_finite() {
+            return Err(refuse("gradient"));
+        }
+        let gradients = if grad_norm > self.online.clip {
+            gradients.scaled(self.online.clip / grad_norm)
+        } else {
+            gradients
+        };
+        let rate = self.online.learning_rate;
+        self.model = self.optimiser.step(self.model.clone(), gradients, rate);
+        self.average.update(&self.model, self.online.average_decay);
+        Ok(StepReport {
+            loss,
+            grad_norm,
+            elapsed: begun.elapsed(),
+        })
+    }
+
+    fn evaluate(
+        &self,
+        weights: &Weights,
+        batch: &ExperienceBatch,
+        objective: &ObjectiveId,
+    ) -> Result<EvaluationReport, LearnError> {
+        let device = self.device.clone().inner();
+        let model =
+            apply(self.model.valid(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
+        let (losses, inputs) = self.losses(&model, batch, objective, &device)?;
+        let losses = losses
+            .try_into_vec_as::<f32>()
+            .map_err(|error| LearnError::Batch(error.to_string()))?;
+        if losses.iter().any(|loss| !loss.is_finite()) {
+            return Err(LearnError::NonFinite {
+                what: "loss",
+                objective: objective.0.clone(),
+            });
+        }
+        let d = &self.config.denoiser;
+        let diffusion = &self.config.diffusion;
+        let ladder = Ladder::new(model.denoiser(), diffusion, diffusion.steps, &device);
+        let seeds = (0..batch.moments.len() as u64)
+            .map(|i| batch.seed.wrapping_add(i))
+            .collect::<Vec<_>>();
+        let shape = [d.horizon, d.action_dim];
+        let start = starting_noise(&seeds, diffusion.sigma_max, shape, &device);
+        let context = encode(&model, &inputs).context;
+        let sampled = sample(model.denoiser(), diffusion, &ladder, &context, start, None)?;
+        let actions = sampled
+            .actions
+            .try_into_vec_as::<f32>()
+            .map_err(|error| LearnError::Batch(error.to_string()))?;
+        Ok(EvaluationReport {
+            losses,
+            actions: actions
+                .chunks_exact(d.horizon * d.action_dim)
+                .map(<[f32]>::to_vec)
+                .collect(),
+        })
+    }
+
+    fn snapshot(&self) -> Weights {
+        self.average.weights(self.generation)
+    }
+
+    fn restore(&mut self, weights: &Weights) -> Result<(), LearnError> {
+        self.model =
+            apply(self.model.clone(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
+        self.average = Average::of(&self.model);
+        self.optimiser = AdamW::new(self.online.adamw);
+        self.generation = weights.generation;
+        Ok(())
+    }
+}

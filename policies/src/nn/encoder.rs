@@ -1,0 +1,79 @@
+//! The transformer that turns goal and observation tokens into a context.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::attention::{Attention, AttentionConfig};
+use super::mlp::Mlp;
+use super::norm::LayerNorm;
+
+/// Shape of an [`Encoder`].
+#[derive(Clone, Debug)]
+pub struct EncoderConfig {
+    /// Blocks.
+    pub layers: usize,
+    /// Attention; not causal.
+    pub attention: AttentionConfig,
+    /// Biases of the feed-forward blocks and the norms.
+    pub bias: bool,
+    /// Dropout after the feed-forward blocks.
+    pub mlp_dropout: f64,
+}
+
+/// One block: `x += Attention(LN(x)); x += MLP(LN(x))`.
+#[derive(Module, Debug)]
+pub struct EncoderBlock {
+    /// Norm before attention.
+    pub ln_1: LayerNorm,
+    /// Attention over all tokens.
+    pub attn: Attention,
+    /// Norm before the feed-forward block.
+    pub ln_2: LayerNorm,
+    /// Feed-forward block.
+    pub mlp: Mlp,
+}
+
+impl EncoderBlock {
+    /// `[batch, tokens, width]`, same shape out.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let attended = input.clone() + self.attn.over_self(self.ln_1.forward(input));
+        attended.clone() + self.mlp.forward(self.ln_2.forward(attended))
+    }
+}
+
+/// Pre-norm blocks and a final norm.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// Blocks.
+    pub blocks: Vec<EncoderBlock>,
+    /// Final norm.
+    pub ln: LayerNorm,
+}
+
+impl Encoder {
+    /// Weights as the denoiser's linear layers.
+    pub fn new(config: &EncoderConfig, device: &Device) -> Self {
+        let width = config.attention.width;
+        let blocks = (0..config.layers)
+            .map(|_| EncoderBlock {
+                ln_1: LayerNorm::new(width, config.bias, device),
+                attn: Attention::new(&config.attention, device),
+                ln_2: LayerNorm::new(width, config.bias, device),
+                mlp: Mlp::new(width, config.bias, config.mlp_dropout, device),
+            })
+            .collect();
+        Self {
+            blocks,
+            ln: LayerNorm::new(width, config.bias, device),
+        }
+    }
+
+    /// `[batch, tokens, width]`, same shape out.
+    pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let hidden = self
+            .blocks
+            .iter()
+            .fold(tokens, |hidden, block| block.forward(hidden));
+        self.ln.forward(hidden)
+    }
+}

@@ -1,0 +1,150 @@
+//! Convolution of channels-last images.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Flex, flex::FlexTensor};
+use burn::tensor::Tensor;
+use burn::tensor::ops::ConvOptions;
+
+use super::flex::{Tracked, plain, primitive, tracked, with_values};
+
+/// Sizes of a convolution with a square kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Images.
+    pub batch: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Stride.
+    pub stride: usize,
+    /// Zeros around the image.
+    pub padding: usize,
+}
+
+impl ConvShape {
+    fn out(&self, size: usize) -> usize {
+        (size + 2 * self.padding)
+            .checked_sub(self.kernel)
+            .map_or(0, |room| room / self.stride.max(1) + 1)
+    }
+    /// Rows of the output.
+    pub fn out_height(&self) -> usize {
+        self.out(self.height)
+    }
+    /// Columns of the output.
+    pub fn out_width(&self) -> usize {
+        self.out(self.width)
+    }
+    /// Numbers in a patch.
+    pub const fn patch(&self) -> usize {
+        self.kernel * self.kernel * self.channels
+    }
+    const fn images(&self) -> [usize; 4] {
+        [self.batch, self.height, self.width, self.channels]
+    }
+    fn output(&self) -> [usize; 4] {
+        [
+            self.batch,
+            self.out_height(),
+            self.out_width(),
+            self.out_channels,
+        ]
+    }
+}
+
+/// `images` (`[batch, height, width, in]`) convolved with `kernel` (`[out, in, side, side]`) to
+/// `[batch, .., .., out]`.
+pub fn conv2d(images: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    let [batch, height, width, channels] = images.dims();
+    let [out_channels, _, side, _] = kernel.dims();
+    let shape = ConvShape {
+        batch,
+        height,
+        width,
+        channels,
+        out_channels,
+        kernel: side,
+        stride,
+        padding,
+    };
+    on_cpu(&images, &kernel, shape).unwrap_or_else(|| composed(images, kernel, shape))
+}
+
+/// The same out of burn's operations.
+pub(super) fn composed(images: Tensor<4>, kernel: Tensor<4>, shape: ConvShape) -> Tensor<4> {
+    burn::tensor::module::conv2d(
+        images.permute([0, 3, 1, 2]),
+        kernel,
+        None,
+        ConvOptions::new([shape.stride; 2], [shape.padding; 2], [1, 1], 1),
+    )
+    .permute([0, 2, 3, 1])
+}
+
+/// `None` if the tensors are not on the CPU.
+pub(super) fn on_cpu(
+    images: &Tensor<4>,
+    kernel: &Tensor<4>,
+    shape: ConvShape,
+) -> Option<Tensor<4>> {
+    let kernel = kernel
+        .clone()
+        .permute([2, 3, 1, 0])
+        .reshape([shape.patch(), shape.out_channels]);
+    if !images.is_autodiff() && !kernel.is_autodiff() {
+        let (images, kernel) = (plain(images)?, plain(&kernel)?);
+        return Some(Tensor::from_primitive::<Flex>(run(&images, &kernel, shape)));
+    }
+    let (images, kernel) = (tracked(images)?, tracked(&kernel)?);
+    let nodes = [images.node(), kernel.node()];
+    let (images, kernel) = (images.into_primitive(), kernel.into_primitive());
+    let output = run(&images, &kernel, shape);
+    let prepared = ConvBackward
+        .prepare::<NoCheckpointing>(nodes)
+        .compute_bound()
+        .stateful();
+    let output = match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish((images, kernel, shape), output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    };
+    Some(Tensor::from_primitive::<Tracked>(output))
+}
+
+fn run(images: &FlexTensor, kernel: &FlexTensor, shape: ConvShape) -> FlexTensor {
+    let output = with_values(images, |images| shape.forward(images, kernel));
+    primitive(output, &shape.output())
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 2> for ConvBackward {
+    type State = (FlexTensor, FlexTensor, ConvShape);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let [images_node, kernel_node] = ops.parents;
+        let (images, kernel, shape) = ops.state;
+        let grad = grads.consume::<Flex>(&ops.node);
+        with_values(&grad, |grad| {
+            if let Some(node) = images_node {
+                let value = shape.backward_images(grad, &kernel);
+                grads.register::<Flex>(node.id, primitive(value, &shape.images()));
+            }
+            if let Some(node) = kernel_node {
+                let value = with_values(&images, |images| shape.backward_kernel(images, grad));
+                let dims = [shape.patch(), shape.out_channels];
+                grads.register::<Flex>(node.id, primitive(value, &dims));
+            }
+        });
+    }
+}

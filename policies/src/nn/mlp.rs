@@ -1,0 +1,76 @@
+//! Feed-forward blocks.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Gelu, Linear};
+use burn::tensor::{Device, Tensor, activation::gelu};
+
+use super::linear::linear;
+
+/// `Linear(D, 4D)`, GELU (exact), `Linear(4D, D)`, dropout: the transformer's feed-forward block.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// Up projection.
+    pub c_fc: Linear,
+    /// Down projection.
+    pub c_proj: Linear,
+    /// Dropout after it.
+    pub dropout: Dropout,
+}
+
+impl Mlp {
+    /// A block of the given width.
+    pub fn new(width: usize, bias: bool, dropout: f64, device: &Device) -> Self {
+        Self {
+            c_fc: linear(width, 4 * width, bias, device),
+            c_proj: linear(4 * width, width, bias, device),
+            dropout: DropoutConfig::new(dropout).init(),
+        }
+    }
+
+    /// `[batch, tokens, width]`, same shape out.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        self.dropout
+            .forward(self.c_proj.forward(gelu(self.c_fc.forward(input))))
+    }
+}
+
+/// `Linear`, GELU (exact), `Linear`. A tuple, so that the keys are `0` and `2`.
+pub type MlpHead = (Linear, Gelu, Linear);
+
+/// An [`MlpHead`] from `input` over `hidden` to `output` numbers.
+pub fn mlp_head(input: usize, hidden: usize, output: usize, device: &Device) -> MlpHead {
+    (
+        linear(input, hidden, true, device),
+        Gelu::new(),
+        linear(hidden, output, true, device),
+    )
+}
+
+/// One linear layer, or two with GELU between.
+#[derive(Module, Debug)]
+pub enum Projection {
+    /// One layer.
+    Linear(Linear),
+    /// Two layers.
+    Mlp(MlpHead),
+}
+
+impl Projection {
+    /// `hidden` numbers between two layers, or one layer if `None`.
+    pub fn new(input: usize, hidden: Option<usize>, output: usize, device: &Device) -> Self {
+        match hidden {
+            Some(hidden) => Self::Mlp(mlp_head(input, hidden, output, device)),
+            None => Self::Linear(linear(input, output, true, device)),
+        }
+    }
+
+    /// `[.., input] -> [.., output]`.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Linear(layer) => layer.forward(input),
+            Self::Mlp((first, activation, second)) => {
+                second.forward(activation.forward(first.forward(input)))
+            }
+        }
+    }
+}

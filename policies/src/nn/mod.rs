@@ -1,0 +1,30 @@
+//! Building blocks, one per file.
+//!
+//! Field names follow the state dictionaries of the authors' code wherever that is possible, so that
+//! a module's dotted paths are their keys; [`crate::checkpoint::KeyMap`] knows the few exceptions.
+//! Linear weights are stored `(in, out)` here and `(out, in)` there.
+
+pub mod attention;
+pub mod decoder;
+pub mod encoder;
+pub mod kernels;
+pub mod linear;
+pub mod mlp;
+pub mod norm;
+pub mod pooling;
+pub mod position;
+pub mod resnet;
+#[cfg(test)]
+mod resnet_tests;
+pub mod sigma_embedding;
+pub mod swish_block;
+
+pub use attention::{Attention, AttentionConfig, KeyValue};
+pub use decoder::{Decoder, DecoderConfig, NoiseConditioning};
+pub use encoder::{Encoder, EncoderConfig};
+pub use linear::{linear, linear_default};
+pub use mlp::{Mlp, MlpHead};
+pub use norm::{GroupNorm, LayerNorm, RmsNorm};
+pub use resnet::{Pooling, ResNet, ResNetConfig, Stem};
+pub use sigma_embedding::SigmaEmbedding;
+pub use swish_block::{SwishBlock, SwishBlockConfig};

@@ -1,0 +1,93 @@
+//! Normalisations. Parameters are named `weight` and `bias` (`g` for RMS) as in the authors' files.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::kernels::{Affine, group_norm};
+
+/// Layer norm over the last axis, with an optional bias. Epsilon 1e-5.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// Gain, `[width]`.
+    pub weight: Param<Tensor<1>>,
+    /// Offset, `[width]`.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl LayerNorm {
+    /// Gain one, offset zero.
+    pub fn new(width: usize, bias: bool, device: &Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([width], device),
+            bias: bias.then(|| Initializer::Zeros.init([width], device)),
+        }
+    }
+
+    /// `[.., width] -> [.., width]`.
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        burn::tensor::module::layer_norm(
+            input,
+            self.weight.val(),
+            self.bias.as_ref().map(Param::val),
+            1e-5,
+        )
+    }
+}
+
+/// Group norm of `[batch, height, width, channels]`, epsilon 1e-5 (Wu and He, arXiv 1803.08494).
+#[derive(Module, Debug)]
+pub struct GroupNorm {
+    /// Gain, `[channels]`.
+    pub weight: Param<Tensor<1>>,
+    /// Offset, `[channels]`.
+    pub bias: Param<Tensor<1>>,
+    /// Number of groups; divides the channels.
+    pub groups: usize,
+}
+
+impl GroupNorm {
+    /// Gain one, offset zero. Groups of 16 channels, or one group if that does not come out even.
+    pub fn new(channels: usize, device: &Device) -> Self {
+        let even = channels >= 16 && channels % 16 == 0;
+        Self {
+            weight: Initializer::Ones.init([channels], device),
+            bias: Initializer::Zeros.init([channels], device),
+            groups: if even { channels / 16 } else { 1 },
+        }
+    }
+
+    /// Gain and offset, `[1, channels]`.
+    pub fn affine(&self) -> Affine {
+        Affine {
+            scale: self.weight.val().unsqueeze(),
+            shift: self.bias.val().unsqueeze(),
+        }
+    }
+
+    /// Same shape out; negative results are cut off if `cut`.
+    pub fn forward(&self, input: Tensor<4>, cut: bool) -> Tensor<4> {
+        group_norm(input, self.groups, self.affine(), None, cut)
+    }
+}
+
+/// Root-mean-square norm over the last axis: `x / max(|x| / sqrt(width), 1e-8) * g`.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// Gain, `[width]`.
+    pub g: Param<Tensor<1>>,
+}
+
+impl RmsNorm {
+    /// Gain one.
+    pub fn new(width: usize, device: &Device) -> Self {
+        Self {
+            g: Initializer::Ones.init([width], device),
+        }
+    }
+
+    /// `[batch, tokens, width]`, same shape out.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let rms = input.clone().square().mean_dim(2).sqrt().clamp_min(1e-8);
+        input / rms * self.g.val().unsqueeze()
+    }
+}

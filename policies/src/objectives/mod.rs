@@ -1,0 +1,5 @@
+//! Auxiliary objectives that an image encoder can host.
+
+pub mod inverse_dynamics;
+
+pub use inverse_dynamics::InverseDynamics;

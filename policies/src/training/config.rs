@@ -1,0 +1,130 @@
+//! Settings of a training run.
+
+use serde::{Deserialize, Serialize};
+
+use super::adamw::AdamWConfig;
+use super::augment::AugmentConfig;
+use super::average::AverageConfig;
+use super::schedule::LearningRate;
+
+/// Settings of a run. The default suits [`crate::mdt::MdtConfig::tabletop`] on two CPU cores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Observations per step.
+    pub batch: usize,
+    /// Noise levels per observation: the encoders are the dear part, so one encoding serves several.
+    pub noise_draws: usize,
+    /// Learning rate.
+    pub learning_rate: LearningRate,
+    /// Optimiser constants.
+    pub adamw: AdamWConfig,
+    /// Greatest norm of the gradient; `None` to leave it.
+    pub clip: Option<f32>,
+    /// Moving average of the weights, which is what is deployed.
+    pub average: AverageConfig,
+    /// Weight of masked generative foresight (beta in the paper).
+    pub foresight_weight: f32,
+    /// Weight of inverse dynamics.
+    pub inverse_dynamics_weight: f32,
+    /// Share of the batch that the two auxiliary losses see.
+    pub auxiliary_share: f32,
+    /// Image augmentation.
+    pub augment: AugmentConfig,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between reports of progress.
+    pub report_every: u64,
+    /// Steps between validations, if there is validation data.
+    pub validate_every: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 20_000,
+            batch: 64,
+            noise_draws: 4,
+            learning_rate: LearningRate::Cosine {
+                peak: 1e-3,
+                last: 1e-5,
+                warm_up: 500,
+            },
+            adamw: AdamWConfig {
+                beta_2: 0.95,
+                weight_decay: 0.01,
+                ..AdamWConfig::default()
+            },
+            clip: Some(1.0),
+            average: AverageConfig {
+                max: 0.999,
+                ..AverageConfig::default()
+            },
+            foresight_weight: 0.1,
+            inverse_dynamics_weight: 0.1,
+            auxiliary_share: 0.25,
+            augment: AugmentConfig::default(),
+            seed: 0,
+            checkpoint_every: 500,
+            report_every: 10,
+            validate_every: 500,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The authors' settings for one GPU's share of a batch.
+    pub fn paper() -> Self {
+        Self {
+            steps: 40_000,
+            batch: 128,
+            noise_draws: 1,
+            learning_rate: LearningRate::TriStage {
+                peak: 1e-4,
+                total: 50_000,
+            },
+            adamw: AdamWConfig::default(),
+            clip: None,
+            average: AverageConfig::default(),
+            foresight_weight: 1.0,
+            inverse_dynamics_weight: 0.0,
+            auxiliary_share: 1.0,
+            augment: AugmentConfig {
+                shift: 10,
+                jitter: 0.0,
+            },
+            ..Self::default()
+        }
+    }
+
+    /// What is wrong, if anything.
+    pub fn problem(&self) -> Option<String> {
+        if self.batch == 0 || self.noise_draws == 0 || self.steps == 0 {
+            return Some("steps, batch and noise_draws must be positive".into());
+        }
+        if self.checkpoint_every == 0 || self.report_every == 0 || self.validate_every == 0 {
+            return Some(
+                "checkpoint_every, report_every and validate_every must be positive".into(),
+            );
+        }
+        if !(0.0..=1.0).contains(&self.auxiliary_share) {
+            return Some("auxiliary_share must lie in [0, 1]".into());
+        }
+        if !(0.0..1.0).contains(&self.augment.jitter) {
+            return Some("augment.jitter must lie in [0, 1)".into());
+        }
+        None
+    }
+
+    /// Rows of a batch that the auxiliary losses see.
+    pub fn auxiliary_rows(&self) -> usize {
+        if self.foresight_weight == 0.0 && self.inverse_dynamics_weight == 0.0 {
+            return 0;
+        }
+        (self.batch as f32 * self.auxiliary_share).round() as usize
+    }
+}

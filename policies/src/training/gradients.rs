@@ -1,0 +1,88 @@
+//! Gradients of a module by dotted path.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+
+use crate::checkpoint::tree::Path;
+
+/// One flat gradient per tensor that has one. Tensors outside the graph have none and are left
+/// alone by the optimiser.
+#[derive(Clone, Debug, Default)]
+pub struct GradientSet {
+    /// By dotted path.
+    pub by_key: BTreeMap<String, Tensor<1>>,
+}
+
+struct Taker<'a, F> {
+    path: Path,
+    grads: &'a mut Gradients,
+    wanted: F,
+    set: GradientSet,
+}
+
+impl<F: Fn(&str) -> bool> ModuleVisitor for Taker<'_, F> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let key = self.path.key();
+        if !(self.wanted)(&key) {
+            return;
+        }
+        if let Some(grad) = param.val().grad_remove(self.grads) {
+            let count = grad.shape().num_elements();
+            self.set.by_key.insert(key, grad.reshape([count]));
+        }
+    }
+}
+
+impl GradientSet {
+    /// Takes the gradients of `module`'s tensors whose path is `wanted`.
+    pub fn take<M: Module>(
+        module: &M,
+        mut grads: Gradients,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut taker = Taker {
+            path: Path::default(),
+            grads: &mut grads,
+            wanted,
+            set: Self::default(),
+        };
+        module.visit(&mut taker);
+        taker.set
+    }
+
+    /// Euclidean norm over all tensors; NaN or infinite if any number is.
+    pub fn norm(&self) -> f32 {
+        let squares = self
+            .by_key
+            .values()
+            .map(|grad| grad.clone().square().sum())
+            .collect::<Vec<_>>();
+        if squares.is_empty() {
+            return 0.0;
+        }
+        // One read from the device for all tensors.
+        let values = Tensor::cat(squares, 0).into_data();
+        values.as_slice::<f32>().map_or(f32::NAN, |values| {
+            values.iter().map(|&v| f64::from(v)).sum::<f64>().sqrt() as f32
+        })
+    }
+
+    /// All gradients times `factor`.
+    pub fn scaled(self, factor: f32) -> Self {
+        Self {
+            by_key: self
+                .by_key
+                .into_iter()
+                .map(|(key, grad)| (key, grad * factor))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a run reports.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CheckpointError;
+
+/// Losses of one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Weighted sum.
+    pub total: f32,
+    /// Diffusion loss of actions.
+    pub action: f32,
+    /// Masked generative foresight.
+    pub foresight: f32,
+    /// Inverse dynamics.
+    pub inverse_dynamics: f32,
+}
+
+/// State of a run, for progress bars and curves; one line of the metrics file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainProgress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the run.
+    pub steps: u64,
+    /// Losses, averaged since the last report.
+    pub losses: Losses,
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Norm of the last gradient, before clipping.
+    pub grad_norm: f32,
+    /// Observations per second since the last report.
+    pub samples_per_second: f32,
+    /// Seconds since this process started the run.
+    pub elapsed_seconds: f32,
+    /// Steps skipped because something was not finite.
+    pub skipped: u64,
+    /// Diffusion loss of the averaged weights on held-out data, if just measured.
+    pub validation: Option<f32>,
+}
+
+/// One JSON object per line.
+pub struct MetricsFile {
+    file: File,
+}
+
+impl MetricsFile {
+    /// Opens for appending. Lines after `step` come from a part of the run that was lost and is
+    /// repeated: they are dropped.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn open(path: &Path, step: u64) -> Result<Self, CheckpointError> {
+        let io = |source| CheckpointError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut kept = Vec::new();
+        if path.exists() {
+            for line in BufReader::new(File::open(path).map_err(io)?).lines() {
+                let line = line.map_err(io)?;
+                let known = serde_json::from_str::<TrainProgress>(&line);
+                if known.is_ok_and(|progress| progress.step <= step) {
+                    kept.extend_from_slice(line.as_bytes());
+                    kept.push(b'\n');
+                }
+            }
+        }
+        crate::checkpoint::file::write_atomically(path, &kept)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(io)?;
+        Ok(Self { file })
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&mut self, progress: &TrainProgress) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(progress)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}

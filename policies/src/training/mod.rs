@@ -1,0 +1,25 @@
+//! Offline training: demonstrations, batches, optimiser, schedule, averages, resume.
+
+pub mod adamw;
+pub mod augment;
+pub mod average;
+pub mod batch;
+pub mod config;
+pub mod dataset;
+pub mod gradients;
+pub mod metrics;
+pub mod resume;
+pub mod schedule;
+pub mod step;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod trainer;
+pub mod trajectory;
+
+pub use adamw::{AdamW, AdamWConfig};
+pub use average::{Average, AverageConfig};
+pub use config::TrainConfig;
+pub use dataset::DemoDataset;
+pub use schedule::LearningRate;
+pub use trainer::{Outcome, TrainError, TrainProgress, Trainer};
+pub use trajectory::Trajectory;

@@ -1,0 +1,80 @@
+//! Learning rate over a run.
+
+use serde::{Deserialize, Serialize};
+
+/// A rule for the learning rate, as a function of the step counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LearningRate {
+    /// The same at every step.
+    Constant {
+        /// The rate.
+        rate: f32,
+    },
+    /// Linear warm-up from 0, then half a cosine down to `last`.
+    Cosine {
+        /// Greatest rate.
+        peak: f32,
+        /// Rate at the end.
+        last: f32,
+        /// Steps of warm-up.
+        warm_up: u64,
+    },
+    /// The authors' schedule of MDT: warm-up from a tenth of `peak` during 2 % of `total`, constant
+    /// during 8 %, half a cosine down to `peak * 1e-6` during 90 %. As there, the very first step
+    /// runs at `peak` and the ramp starts at the second.
+    TriStage {
+        /// Greatest rate.
+        peak: f32,
+        /// Steps of the whole schedule.
+        total: u64,
+    },
+}
+
+impl LearningRate {
+    /// The rate at `step` of a run of `steps` steps.
+    pub fn at(&self, step: u64, steps: u64) -> f32 {
+        match *self {
+            Self::Constant { rate } => rate,
+            Self::Cosine {
+                peak,
+                last,
+                warm_up,
+            } => {
+                if step < warm_up {
+                    return peak * (step + 1) as f32 / warm_up as f32;
+                }
+                let rest = steps.saturating_sub(warm_up).max(1);
+                cosine(peak, last, (step - warm_up) as f64 / rest as f64)
+            }
+            Self::TriStage { peak, total } => tri_stage(peak, total, step),
+        }
+    }
+}
+
+fn cosine(from: f32, to: f32, progress: f64) -> f32 {
+    let share = (1.0 + (std::f64::consts::PI * progress.clamp(0.0, 1.0)).cos()) / 2.0;
+    (f64::from(to) + f64::from(from - to) * share) as f32
+}
+
+fn tri_stage(peak: f32, total: u64, step: u64) -> f32 {
+    let Some(step) = step.checked_sub(1) else {
+        return peak;
+    };
+    let warm_up = (total as f64 * 0.02) as u64;
+    let hold = (total as f64 * 0.08) as u64;
+    let decay = (total as f64 * 0.9) as u64;
+    if step < warm_up {
+        let first = 0.1 * peak;
+        return first + (peak - first) * step as f32 / warm_up as f32;
+    }
+    let step = step - warm_up;
+    if step < hold {
+        return peak;
+    }
+    cosine(
+        peak,
+        peak * 1e-6,
+        (step - hold) as f64 / decay.max(1) as f64,
+    )
+}

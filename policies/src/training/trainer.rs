@@ -1,0 +1,431 @@
+//! The training loop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::adamw::AdamW;
+use super::average::Average;
+use super::batch::{Batcher, GoalTable, Order, stream};
+use super::config::TrainConfig;
+use super::dataset::DemoDataset;
+use super::gradients::GradientSet;
+use super::metrics::MetricsFile;
+pub use super::metrics::{Losses, TrainProgress};
+use super::resume::{About, RunState};
+use super::step::{Step, batch_loss};
+use crate::checkpoint::package::Network;
+use crate::checkpoint::{Card, PolicyPackage, apply, collect};
+use crate::error::{CheckpointError, PolicyError};
+use crate::language::SentenceEncoder;
+use crate::mdt::loss::{ActionNoise, action_loss};
+use crate::mdt::{Mdt, MdtConfig, Statistics};
+use crate::policy::Weights;
+
+/// Name of the run's state inside its folder.
+pub const STATE_FILE: &str = "state.safetensors";
+/// Name of the metrics inside the folder: one JSON object per line.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+/// Consecutive steps that may be skipped before the run counts as diverged.
+const MOST_SKIPPED: u32 = 50;
+
+/// Why a run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The settings or the data do not fit.
+    #[error("cannot train: {0}")]
+    Settings(String),
+    /// The folder holds a run with other settings.
+    #[error(
+        "{path} holds a run with other {what}: choose another folder, or continue with the settings in it"
+    )]
+    OtherRun {
+        /// The state file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+    /// Loss or gradients stayed without finite values.
+    #[error(
+        "{steps} steps in a row gave no finite loss and gradient (step {step}): lower the learning rate"
+    )]
+    Diverged {
+        /// The last step.
+        step: u64,
+        /// How many.
+        steps: u32,
+    },
+    /// A file.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// An instruction or a device.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// The stop flag was raised; the state is saved.
+    Stopped,
+}
+
+/// A run: network, optimiser and average, tied to a folder.
+pub struct Trainer<'a> {
+    train: TrainConfig,
+    network: MdtConfig,
+    statistics: Statistics,
+    dataset: &'a DemoDataset,
+    validation: Option<&'a DemoDataset>,
+    goals: GoalTable,
+    device: Device,
+    folder: PathBuf,
+    model: Mdt,
+    optimiser: AdamW,
+    average: Average,
+    order: Order,
+    step: u64,
+    skipped: u64,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run in `folder`; goes on from the state there, if there is one.
+    ///
+    /// # Errors
+    /// If settings or data do not fit, or the folder holds another run.
+    pub fn open(
+        folder: &Path,
+        train: TrainConfig,
+        network: MdtConfig,
+        dataset: &'a DemoDataset,
+        validation: Option<&'a DemoDataset>,
+        language: &dyn SentenceEncoder,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let problem = train.problem().or_else(|| network.problem()).or_else(|| {
+            dataset
+                .problem(&network)
+                .or_else(|| validation.and_then(|data| data.problem(&network)))
+        });
+        if let Some(problem) = problem {
+            return Err(TrainError::Settings(problem));
+        }
+        if language.dim() != network.denoiser.goal_dim {
+            return Err(TrainError::Settings(format!(
+                "the sentence encoder gives {} numbers, denoiser.goal_dim is {}",
+                language.dim(),
+                network.denoiser.goal_dim
+            )));
+        }
+        let mut goals = GoalTable::new();
+        for data in std::iter::once(dataset).chain(validation) {
+            for trajectory in data.trajectories() {
+                if !goals.contains_key(&trajectory.instruction) {
+                    let vector = language.encode(&trajectory.instruction)?;
+                    goals.insert(trajectory.instruction.clone(), vector);
+                }
+            }
+        }
+        std::fs::create_dir_all(folder).map_err(|source| CheckpointError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let device = device.clone().inner().autodiff();
+        device.seed(train.seed);
+        let model = Mdt::new(&network, &device);
+        let mut trainer = Self {
+            statistics: dataset.statistics(network.denoiser.proprioception),
+            average: Average::of(&model),
+            optimiser: AdamW::new(train.adamw),
+            order: Order::new(dataset.len(), train.seed),
+            folder: folder.to_owned(),
+            train,
+            network,
+            dataset,
+            validation,
+            goals,
+            device,
+            model,
+            step: 0,
+            skipped: 0,
+        };
+        let path = folder.join(STATE_FILE);
+        if path.exists() {
+            trainer.restore(RunState::load(&path)?, path)?;
+        }
+        Ok(trainer)
+    }
+
+    fn restore(&mut self, state: RunState, path: PathBuf) -> Result<(), TrainError> {
+        let what = if state.about.network != self.network {
+            Some("network settings")
+        } else if state.about.train != self.train {
+            Some("training settings")
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            return Err(TrainError::OtherRun { path, what });
+        }
+        let weights = |tensors| Weights {
+            tensors: Arc::new(tensors),
+            generation: 0,
+        };
+        self.model = apply(self.model.clone(), &weights(state.weights), &path)?;
+        self.average = Average::from_weights(&weights(state.average), &self.device);
+        self.optimiser = AdamW::from_state(self.train.adamw, &state.optimiser, &self.device);
+        self.step = state.about.step;
+        self.skipped = state.about.skipped;
+        Ok(())
+    }
+
+    /// Steps done.
+    pub const fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Trains until all steps are done or `stop` is raised. `progress` is called every
+    /// [`TrainConfig::report_every`] steps.
+    ///
+    /// # Errors
+    /// If a checkpoint cannot be written or the run diverges.
+    pub fn run(
+        &mut self,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(&TrainProgress),
+    ) -> Result<Outcome, TrainError> {
+        let metrics_path = self.folder.join(METRICS_FILE);
+        let mut metrics = MetricsFile::open(&metrics_path, self.step)?;
+        let begun = Instant::now();
+        let mut window = Window::new();
+        let mut bad = 0;
+        while self.step < self.train.steps {
+            if stop.load(Ordering::Relaxed) {
+                self.save()?;
+                return Ok(Outcome::Stopped);
+            }
+            let done = self.advance();
+            match done {
+                Some(step) => {
+                    bad = 0;
+                    window.add(step);
+                }
+                None => {
+                    bad += 1;
+                    self.skipped += 1;
+                    tracing::warn!(
+                        step = self.step,
+                        "loss or gradient not finite: step skipped"
+                    );
+                    if bad >= MOST_SKIPPED {
+                        return Err(TrainError::Diverged {
+                            step: self.step,
+                            steps: bad,
+                        });
+                    }
+                }
+            }
+            self.step += 1;
+            if self.step % self.train.checkpoint_every == 0 || self.step == self.train.steps {
+                self.save()?;
+            }
+            let last = self.step == self.train.steps;
+            let validate = self.step % self.train.validate_every == 0 || last;
+            if self.step % self.train.report_every == 0 || validate {
+                let mut report = window.report(self.train.batch);
+                report.step = self.step;
+                report.steps = self.train.steps;
+                report.skipped = self.skipped;
+                report.learning_rate = self.learning_rate();
+                report.elapsed_seconds = begun.elapsed().as_secs_f32();
+                if validate {
+                    report.validation = self.validate();
+                }
+                metrics
+                    .write(&report)
+                    .map_err(|source| CheckpointError::Io {
+                        path: metrics_path.clone(),
+                        source,
+                    })?;
+                progress(&report);
+                window = Window::new();
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.train.learning_rate.at(self.step, self.train.steps)
+    }
+
+    fn batcher(&self) -> Batcher<'_> {
+        Batcher {
+            dataset: self.dataset,
+            config: &self.network,
+            statistics: &self.statistics,
+            goals: &self.goals,
+            augment: self.train.augment,
+        }
+    }
+
+    /// One optimiser step; `None` if it was skipped because something was not finite.
+    fn advance(&mut self) -> Option<Step> {
+        let moments = self.order.batch(self.step, self.train.batch);
+        let mut rng = stream(self.train.seed, self.step);
+        // Dropout draws on the device.
+        self.device
+            .seed(self.train.seed ^ self.step.rotate_left(32));
+        let rows = self.train.auxiliary_rows();
+        let batch = self.batcher().batch(&moments, rows, &mut rng, &self.device);
+        let (loss, mut step) = batch_loss(&self.model, &self.network, &self.train, batch, &mut rng);
+        if !step.losses.total.is_finite() {
+            return None;
+        }
+        let gradients = GradientSet::take(&self.model, loss.backward(), |_| true);
+        step.grad_norm = gradients.norm();
+        if !step.grad_norm.is_finite() {
+            return None;
+        }
+        let gradients = match self.train.clip {
+            Some(most) if step.grad_norm > most => gradients.scaled(most / step.grad_norm),
+            _ => gradients,
+        };
+        let rate = self.learning_rate();
+        self.model = self.optimiser.step(self.model.clone(), gradients, rate);
+        let decay = self.train.average.decay(self.step + 1);
+        self.average.update(&self.model, decay);
+        Some(step)
+    }
+
+    /// Diffusion loss of the averaged weights on held-out moments, always the same ones with the
+    /// same noise.
+    fn validate(&self) -> Option<f32> {
+        const BATCHES: u64 = 4;
+        let data = self.validation?;
+        let weights = self.average.weights(0);
+        let model = apply(self.model.valid(), &weights, Path::new(STATE_FILE)).ok()?;
+        let device = self.device.clone().inner();
+        let batcher = Batcher {
+            dataset: data,
+            augment: super::augment::AugmentConfig {
+                shift: 0,
+                jitter: 0.0,
+            },
+            ..self.batcher()
+        };
+        let mut order = Order::new(data.len(), 0);
+        let d = &self.network.denoiser;
+        let mut total = 0.0;
+        for index in 0..BATCHES {
+            let mut rng = stream(0, index);
+            let moments = order.batch(index, self.train.batch);
+            let batch = batcher.batch(&moments, 0, &mut rng, &device);
+            let noise = ActionNoise::draw(
+                &self.network.diffusion,
+                moments.len(),
+                self.train.noise_draws,
+                d.horizon * d.action_dim,
+                &mut rng,
+            );
+            let tokens = Mdt::tokens(&batch.inputs, model.views(&batch.inputs));
+            let loss = action_loss(
+                model.denoiser(),
+                &self.network.diffusion,
+                tokens,
+                batch.actions,
+                &noise,
+            );
+            total += scalar(loss.per_sample.mean());
+        }
+        Some(total / BATCHES as f32)
+    }
+
+    /// Writes the run's state.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self) -> Result<(), TrainError> {
+        let state = RunState {
+            about: About {
+                step: self.step,
+                skipped: self.skipped,
+                train: self.train.clone(),
+                network: self.network.clone(),
+            },
+            weights: (*collect(&self.model, 0).tensors).clone(),
+            average: (*self.average.weights(0).tensors).clone(),
+            optimiser: self.optimiser.state(),
+        };
+        Ok(state.save(&self.folder.join(STATE_FILE))?)
+    }
+
+    /// The policy so far: averaged weights, configuration and statistics. `language` names the
+    /// sentence encoder.
+    pub fn package(&self, language: String, card: Card) -> PolicyPackage {
+        PolicyPackage {
+            network: Network::Mdt {
+                config: Box::new(self.network.clone()),
+                statistics: self.statistics.clone(),
+            },
+            language,
+            weights: self.average.weights(0),
+            card,
+        }
+    }
+}
+
+/// Sums since the last report.
+struct Window {
+    begun: Instant,
+    steps: u32,
+    sum: Losses,
+    grad_norm: f32,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            steps: 0,
+            sum: Losses::default(),
+            grad_norm: 0.0,
+        }
+    }
+
+    fn add(&mut self, step: Step) {
+        self.steps += 1;
+        self.sum.total += step.losses.total;
+        self.sum.action += step.losses.action;
+        self.sum.foresight += step.losses.foresight;
+        self.sum.inverse_dynamics += step.losses.inverse_dynamics;
+        self.grad_norm = step.grad_norm;
+    }
+
+    fn report(&self, batch: usize) -> TrainProgress {
+        let steps = self.steps.max(1) as f32;
+        TrainProgress {
+            losses: Losses {
+                total: self.sum.total / steps,
+                action: self.sum.action / steps,
+                foresight: self.sum.foresight / steps,
+                inverse_dynamics: self.sum.inverse_dynamics / steps,
+            },
+            grad_norm: self.grad_norm,
+            samples_per_second: (self.steps as usize * batch) as f32
+                / self.begun.elapsed().as_secs_f32().max(1e-6),
+            ..TrainProgress::default()
+        }
+    }
+}
+
+/// The value of a tensor of one number; NaN if it cannot be read.
+pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
+    tensor.try_into_scalar::<f32>().unwrap_or(f32::NAN)
+}
