@@ -113,6 +113,7 @@ mod tests {
                 .values
                 .chunks_exact(from * from)
                 .flat_map(|plane| resize(plane, 1, from, to))
+                .map(|value| value / 255.0)
                 .collect::<Vec<_>>();
             close(&format!("case {index}"), &got, &want.values, 1e-5);
         }

@@ -1,0 +1,5 @@
+//! Instructions to vectors.
+
+pub mod encoder;
+
+pub use encoder::SentenceEncoder;
