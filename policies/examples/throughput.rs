@@ -25,6 +25,9 @@ impl SentenceEncoder for Constant {
     fn dim(&self) -> usize {
         self.0
     }
+    fn name(&self) -> &str {
+        "constant"
+    }
     fn encode(&self, _: &str) -> Result<Vec<f32>, PolicyError> {
         Ok(vec![0.05; self.0])
     }
@@ -64,8 +67,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         report_every: (steps / 2).max(1),
         checkpoint_every: u64::MAX,
         validate_every: u64::MAX,
-        noise_draws: std::env::var("DRAWS").ok().and_then(|v| v.parse().ok()).unwrap_or(4),
-        auxiliary_share: std::env::var("AUX").ok().and_then(|v| v.parse().ok()).unwrap_or(0.25),
+        noise_draws: std::env::var("DRAWS")
+            .ok()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(4),
+        auxiliary_share: std::env::var("AUX")
+            .ok()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0.25),
         ..TrainConfig::default()
     };
     let device = Device::flex();
@@ -88,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     })?;
 
-    let package = trainer.package(String::new(), Card::default());
+    let package = trainer.package(Card::default());
     let parameters: usize = package
         .weights
         .tensors

@@ -43,18 +43,32 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice, PolicyError> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Wgpu => gpu(),
-        DeviceChoice::Auto => Ok(gpu().ok().filter(|gpu| !is_software(&gpu.name)).unwrap_or_else(cpu)),
+        DeviceChoice::Auto => Ok(gpu()
+            .ok()
+            .filter(|gpu| !is_software(&gpu.name))
+            .unwrap_or_else(cpu)),
     }
 }
 
 /// Whether an adapter of this name is a driver that computes on the CPU.
 pub fn is_software(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["llvmpipe", "lavapipe", "swiftshader", "software", "basic render"].iter().any(|mark| name.contains(mark))
+    [
+        "llvmpipe",
+        "lavapipe",
+        "swiftshader",
+        "software",
+        "basic render",
+    ]
+    .iter()
+    .any(|mark| name.contains(mark))
 }
 
 fn cpu() -> OpenDevice {
-    OpenDevice { device: Device::flex(), name: "cpu".into() }
+    OpenDevice {
+        device: Device::flex(),
+        name: "cpu".into(),
+    }
 }
 
 #[cfg(feature = "wgpu")]
@@ -63,8 +77,13 @@ fn gpu() -> Result<OpenDevice, PolicyError> {
     // wgpu is opened lazily and panics where there is no adapter; here that is an answer, not an accident.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let device = Device::wgpu(DeviceKind::DefaultDevice);
-        let name = device.identity().map_or_else(|| "unnamed adapter".to_owned(), |identity| identity.name);
-        OpenDevice { device, name: format!("wgpu ({name})") }
+        let name = device
+            .identity()
+            .map_or_else(|| "unnamed adapter".to_owned(), |identity| identity.name);
+        OpenDevice {
+            device,
+            name: format!("wgpu ({name})"),
+        }
     }));
     opened.map_err(|_| PolicyError::Device {
         device: "wgpu".into(),
@@ -78,7 +97,8 @@ fn gpu() -> Result<OpenDevice, PolicyError> {
 fn gpu() -> Result<OpenDevice, PolicyError> {
     Err(PolicyError::Device {
         device: "wgpu".into(),
-        reason: "this build has no GPU support: build with `--features wgpu` or use `--device cpu`".into(),
+        reason: "this build has no GPU support: build with `--features wgpu` or use `--device cpu`"
+            .into(),
     })
 }
 

@@ -21,7 +21,7 @@
 //!     language: Arc<dyn SentenceEncoder>,
 //! ) -> Result<Option<Vec<f32>>, PolicyError> {
 //!     let package = PolicyPackage::load(Path::new("assets/policies/tabletop"))?;
-//!     let mut policy = MdtPolicy::new(&package, language, &open(DeviceChoice::Auto)?)?;
+//!     let mut policy = MdtPolicy::new(&package, language, &open(DeviceChoice::Auto)?.device)?;
 //!     policy.reset(&Goal {
 //!         id: 1,
 //!         spec: GoalSpec::Language { text: "open the drawer".into() },

@@ -100,7 +100,7 @@ impl MdtOnline {
     ) -> Result<Self, PolicyError> {
         let Network::Mdt { config, statistics } = &package.network;
         let device = device.clone().inner().autodiff();
-        let goals = GoalVectors::new(language, config)?;
+        let goals = GoalVectors::new(language, config, &package.language)?;
         let model = apply(
             Mdt::new(config, &device),
             &package.weights,

@@ -32,10 +32,20 @@ pub(crate) struct GoalVectors {
 }
 
 impl GoalVectors {
+    /// `trained_with` names the encoder of training; empty if unknown.
     pub(crate) fn new(
         encoder: Arc<dyn SentenceEncoder>,
         config: &MdtConfig,
+        trained_with: &str,
     ) -> Result<Self, PolicyError> {
+        if !trained_with.is_empty() && trained_with != encoder.name() {
+            return Err(PolicyError::InputShape {
+                what: "sentence encoder".into(),
+                expected: trained_with.into(),
+                found: encoder.name().into(),
+                advice: "use the sentence encoder that the policy was trained with".into(),
+            });
+        }
         if encoder.dim() != config.denoiser.goal_dim {
             return Err(PolicyError::InputShape {
                 what: "sentence vector".into(),
@@ -97,7 +107,7 @@ impl MdtPolicy {
     ) -> Result<Self, PolicyError> {
         let Network::Mdt { config, statistics } = &package.network;
         let device = device.clone().inner();
-        let goals = GoalVectors::new(language, config)?;
+        let goals = GoalVectors::new(language, config, &package.language)?;
         let model = apply(
             Mdt::new(config, &device),
             &package.weights,

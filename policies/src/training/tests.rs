@@ -23,6 +23,9 @@ impl SentenceEncoder for Letters {
     fn dim(&self) -> usize {
         self.0
     }
+    fn name(&self) -> &str {
+        "letters"
+    }
     fn encode(&self, text: &str) -> Result<Vec<f32>, PolicyError> {
         let mut vector = vec![0.0; self.0];
         for byte in text.bytes() {
@@ -189,7 +192,7 @@ fn a_stopped_run_goes_on_as_if_it_had_not_been() {
     assert_eq!((outcome, resumed.step()), (Outcome::Finished, 24));
     let card = crate::checkpoint::Card::default;
     assert_eq!(
-        whole.package(String::new(), card()).weights,
-        resumed.package(String::new(), card()).weights
+        whole.package(card()).weights,
+        resumed.package(card()).weights
     );
 }

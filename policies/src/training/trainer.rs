@@ -85,6 +85,7 @@ pub struct Trainer<'a> {
     dataset: &'a DemoDataset,
     validation: Option<&'a DemoDataset>,
     goals: GoalTable,
+    language: String,
     device: Device,
     folder: PathBuf,
     model: Mdt,
@@ -151,6 +152,7 @@ impl<'a> Trainer<'a> {
             dataset,
             validation,
             goals,
+            language: language.name().to_owned(),
             device,
             model,
             step: 0,
@@ -366,15 +368,14 @@ impl<'a> Trainer<'a> {
         Ok(state.save(&self.folder.join(STATE_FILE))?)
     }
 
-    /// The policy so far: averaged weights, configuration and statistics. `language` names the
-    /// sentence encoder.
-    pub fn package(&self, language: String, card: Card) -> PolicyPackage {
+    /// The policy so far: averaged weights, configuration and statistics.
+    pub fn package(&self, card: Card) -> PolicyPackage {
         PolicyPackage {
             network: Network::Mdt {
                 config: Box::new(self.network.clone()),
                 statistics: self.statistics.clone(),
             },
-            language,
+            language: self.language.clone(),
             weights: self.average.weights(0),
             card,
         }

@@ -33,7 +33,7 @@ pub fn primitive(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 
 /// The values of a tensor, row-major.
 pub fn values(tensor: FlexTensor) -> Vec<f32> {
-    tensor.into_data().into_vec::<f32>().unwrap_or_default()
+    tensor.into_data().try_into_vec::<f32>().unwrap_or_default()
 }
 
 /// Runs `f` on the values of a tensor, row-major, copying only if they are not so already.

@@ -65,9 +65,8 @@ pub(super) fn on_cpu(
     cut: bool,
 ) -> Option<Tensor<4>> {
     let dims = images.dims();
-    let [batch, height, width, channels] = dims;
+    let [_, height, width, channels] = dims;
     let shape = NormShape {
-        batch,
         pixels: height * width,
         channels,
         groups,

@@ -7,8 +7,6 @@ use super::conv_cpu::sum;
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
 pub struct NormShape {
-    /// Images.
-    pub batch: usize,
     /// Pixels of an image.
     pub pixels: usize,
     /// Channels.
