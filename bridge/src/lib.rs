@@ -59,7 +59,7 @@ mod counters;
 mod error;
 mod session_config;
 
-pub use assembly::{Exact, ObservationAssembler, SensorSet, SensorSlots, check_frame, check_joints};
+pub use assembly::{Exact, ObservationAssembler, SensorSet, SensorSlots};
 pub use command::{CommandRecord, CommandSender, MAX_DOF};
 pub use counters::{Counter, Counters, DROPPED};
 pub use error::BridgeError;

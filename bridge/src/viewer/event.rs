@@ -96,9 +96,39 @@ impl Moment {
             stamp: Some(stamp),
         }
     }
+
+    /// This, completed by `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            tick: self.tick.or(other.tick),
+            stamp: self.stamp.or(other.stamp),
+        }
+    }
 }
 
 impl Event {
+    /// When the event happened, as far as it says so itself.
+    pub fn moment(&self) -> Moment {
+        let (tick, stamp) = match self {
+            Self::Frame(frame) => (None, Some(frame.stamp)),
+            Self::Joints(joints) => (None, Some(joints.stamp)),
+            Self::Command(command) => (None, Some(command.stamp)),
+            Self::Chunk(chunk) => (Some(chunk.observed), Some(chunk.stamp)),
+            Self::Latent(latent) => (Some(latent.tick), Some(latent.stamp)),
+            Self::Learner(report) => (None, Some(report.stamp)),
+            Self::Status(status) => (Some(status.tick), Some(status.stamp)),
+            Self::Episode(status) => (None, Some(status.stamp)),
+            Self::Action(_)
+            | Self::Goal(_)
+            | Self::Timing(_)
+            | Self::Scalar { .. }
+            | Self::Training { .. }
+            | Self::Text(_) => (None, None),
+        };
+        Moment { tick, stamp }
+    }
+
     /// Bytes that the event keeps in memory, about.
     pub fn bytes(&self) -> usize {
         let content = match self {

@@ -33,7 +33,8 @@ impl ViewerTap {
         !self.outlets.is_empty()
     }
 
-    /// Shows an event, if there is room.
+    /// Shows an event, if there is room. What `moment` leaves open is taken from the event's own
+    /// stamp and tick, where it has them.
     pub fn offer(&self, moment: Moment, event: Event) {
         if self.outlets.is_empty() {
             return;

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cerebellum_messages::Message;
 use cerebellum_messages::rmw::Attachment;
+use cerebellum_messages::{Invalid, Message};
 use zenoh::sample::{Sample, SampleKind};
 
 use crate::alarm::Alarm;
@@ -85,7 +85,7 @@ impl<M: Message> Intake<M> {
     pub(super) fn take(
         &self,
         sample: &Sample,
-        deliver: &impl Fn(Received<M>) -> Result<(), String>,
+        deliver: &impl Fn(Received<M>) -> Result<(), Invalid>,
     ) {
         let at = Instant::now();
         if sample.kind() != SampleKind::Put {

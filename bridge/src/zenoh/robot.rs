@@ -9,7 +9,7 @@ use cerebellum_messages::{
 };
 use rtrb::Consumer;
 
-use crate::assembly::{ObservationAssembler, SensorSlots, check_frame, check_joints};
+use crate::assembly::{ObservationAssembler, SensorSlots};
 use crate::sync::{Bound, Empty, Queue};
 use crate::zenoh::intake::Received;
 use crate::zenoh::{Peer, Presence, Publisher, Queued, Session, Stream, Subscriber, limit};
@@ -199,7 +199,7 @@ fn subscribe_cameras(
             session.subscribe(&topics::image(camera), limit, move |received| {
                 let Received { message, at, .. } = received;
                 let mut frame: Frame = message;
-                check_frame(&frame)?;
+                frame.validate()?;
                 // Drivers put their optical frame here; the topic says which camera it is.
                 frame.camera.clone_from(&name);
                 slots.put_frame(frame, at);
@@ -216,8 +216,14 @@ fn subscribe_joints_and_clock(
     let slots = Arc::clone(sensors);
     let joints = session.subscribe(topics::JOINT_STATES, limit::SMALL, move |received| {
         let Received { message, at, .. } = received;
-        let joints: JointState = message;
-        check_joints(&joints)?;
+        let mut joints: JointState = message;
+        // ROS drivers write NaN for what they do not measure.
+        for values in [&mut joints.velocity, &mut joints.effort] {
+            if values.iter().any(|x| x.is_nan()) {
+                values.clear();
+            }
+        }
+        joints.validate()?;
         slots.put_joints(joints, at);
         Ok(())
     })?;
@@ -237,17 +243,19 @@ fn subscribe_goals(
 ) -> Result<[Subscriber; 2], BridgeError> {
     let queue = goals.clone();
     let goal = session.subscribe(topics::GOAL, limit::GOAL, move |received| {
-        queue.send(received.message);
+        let goal: Goal = received.message;
+        goal.validate()?;
+        queue.send(goal);
         Ok(())
     })?;
     let queue = goals.clone();
     let text = session.subscribe(topics::GOAL_TEXT, limit::EVENT, move |received| {
         let id = received.id();
         let Text(text) = received.message;
-        queue.send(Goal {
-            id,
-            spec: GoalSpec::Language { text },
-        });
+        let spec = GoalSpec::Language { text };
+        let goal = Goal { id, spec };
+        goal.validate()?;
+        queue.send(goal);
         Ok(())
     })?;
     Ok([goal, text])

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cerebellum_messages::{ClockKind, Message};
+use cerebellum_messages::{ClockKind, Invalid, Message};
 use cerebellum_messages::rmw::EntityKind;
 use zenoh::Wait as _;
 use zenoh::liveliness::LivelinessToken;
@@ -103,7 +103,7 @@ impl Session {
         topic: &str,
         limit: usize,
     ) -> Result<Latest<M>, BridgeError> {
-        Latest::declare(self, topic, limit)
+        Latest::declare(self, topic, limit, |_| Ok(()))
     }
 
     /// Keeps the last `depth` messages of a topic until they are taken.
@@ -131,7 +131,7 @@ impl Session {
         &self,
         topic: &str,
         limit: usize,
-        deliver: impl Fn(Received<M>) -> Result<(), String> + Send + Sync + 'static,
+        deliver: impl Fn(Received<M>) -> Result<(), Invalid> + Send + Sync + 'static,
     ) -> Result<Subscriber, BridgeError> {
         let key = self.node.topic::<M>(topic)?;
         // What a subscriber asks for does not change what it gets; ROS tools show it.

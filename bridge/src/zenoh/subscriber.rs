@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cerebellum_messages::Message;
+use cerebellum_messages::{Invalid, Message};
 use zenoh::Wait as _;
 use zenoh::liveliness::LivelinessToken;
 
@@ -26,7 +26,7 @@ impl Subscriber {
         key: String,
         token: String,
         intake: Intake<M>,
-        deliver: impl Fn(Received<M>) -> Result<(), String> + Send + Sync + 'static,
+        deliver: impl Fn(Received<M>) -> Result<(), Invalid> + Send + Sync + 'static,
     ) -> Result<Self, BridgeError> {
         let inner = session
             .declare_subscriber(key.clone())
@@ -56,11 +56,13 @@ impl<M: Message + Send + Sync + 'static> Latest<M> {
         session: &Session,
         topic: &str,
         limit: usize,
+        check: fn(&M) -> Result<(), Invalid>,
     ) -> Result<Self, BridgeError> {
         let unread = session.counters().counter(&format!("unread.{topic}"));
         let slot = Arc::new(Slot::new(Wake::new(), unread));
         let writer = Arc::clone(&slot);
         let subscriber = session.subscribe(topic, limit, move |received: Received<M>| {
+            check(&received.message)?;
             writer.put(received.message, received.at);
             Ok(())
         })?;

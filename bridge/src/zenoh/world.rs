@@ -68,7 +68,12 @@ impl WorldLink {
             joints: session.publisher(topics::JOINT_STATES, Stream::State)?,
             clock: session.publisher(topics::CLOCK, Stream::Clock)?,
             statuses: session.publisher(topics::EPISODE_STATUS, Stream::Event)?,
-            commands: session.latest(topics::COMMAND, limit::EVENT)?,
+            commands: Latest::declare(
+                &session,
+                topics::COMMAND,
+                limit::EVENT,
+                Command::validate,
+            )?,
             requests: session.queued(topics::EPISODE_REQUEST, limit::EVENT, DEPTH)?,
             runtime: session.presence(topics::COMMAND)?,
             silence: config.silence,

@@ -117,7 +117,7 @@ fn goals_that_nobody_takes_are_dropped_oldest_first() {
         .unwrap();
     until("the subscription", || goals.has_subscribers());
     for id in 0..20 {
-        let ids = Vec::new();
+        let ids = vec![1];
         let spec = GoalSpec::Concept { ids };
         goals.publish(&Goal { id, spec }).unwrap();
     }
