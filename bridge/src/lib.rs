@@ -52,6 +52,7 @@ pub mod viewer;
 #[cfg(feature = "zenoh")]
 pub mod zenoh;
 
+#[cfg(feature = "zenoh")]
 mod alarm;
 mod assembly;
 mod command;

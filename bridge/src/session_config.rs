@@ -11,9 +11,7 @@ use crate::BridgeError;
 pub const LOCAL_ENDPOINT: &str = "tcp/127.0.0.1:7447";
 
 /// Role of the process in the network.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionMode {
     /// Talks to other peers directly, and through a router where there is one. Either end may

@@ -77,7 +77,11 @@ impl ObservationAssembler {
                         return Exact::Complete(self.give(newest));
                     }
                     let numbers = newest.numbers();
-                    if numbers.iter().zip(&self.given).all(|(now, then)| now > then) {
+                    if numbers
+                        .iter()
+                        .zip(&self.given)
+                        .all(|(now, then)| now > then)
+                    {
                         self.given = numbers;
                         return Exact::Repeated(stamp);
                     }
@@ -131,7 +135,11 @@ impl Newest {
     fn into_set(self) -> SensorSet {
         SensorSet {
             frame_arrivals: self.frames.iter().map(|frame| frame.at).collect(),
-            frames: self.frames.iter().map(|frame| (*frame.value).clone()).collect(),
+            frames: self
+                .frames
+                .iter()
+                .map(|frame| (*frame.value).clone())
+                .collect(),
             joints: (*self.joints.value).clone(),
             joints_arrival: self.joints.at,
             world_clock: self.clock,

@@ -70,15 +70,6 @@ impl SensorSlots {
         self.clock.put(now, at);
     }
 
-    /// When a message of any sensor arrived last.
-    pub fn last_arrival(&self) -> Option<Instant> {
-        let cameras = self.cameras.iter().map(|(_, slot)| slot.last_arrival());
-        cameras
-            .chain([self.joints.last_arrival(), self.clock.last_arrival()])
-            .flatten()
-            .max()
-    }
-
     pub(crate) fn wake(&self) -> &Wake {
         &self.wake
     }

@@ -75,7 +75,10 @@ fn concurrent_senders_lose_nothing_uncounted() {
         let queue = queue.clone();
         std::thread::spawn(move || {
             let mut received = 0;
-            while queue.receive(Instant::now() + Duration::from_secs(10)).is_ok() {
+            while queue
+                .receive(Instant::now() + Duration::from_secs(10))
+                .is_ok()
+            {
                 received += 1;
             }
             received

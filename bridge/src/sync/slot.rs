@@ -73,12 +73,6 @@ impl<T> Slot<T> {
             self.wake.wait(epoch, deadline)?;
         }
     }
-
-    /// When the newest value arrived.
-    pub fn last_arrival(&self) -> Option<Instant> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.newest.as_ref().map(|arrival| arrival.at)
-    }
 }
 
 #[cfg(test)]

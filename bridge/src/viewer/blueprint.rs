@@ -11,7 +11,9 @@ use crate::viewer::scribe::path;
 /// Cameras and goal on the left, curves in the middle, the policy's inside on the right.
 pub(super) fn default_blueprint() -> Blueprint {
     let left = Vertical::new([
-        Spatial2DView::new("cameras").with_origin(path::CAMERA).into(),
+        Spatial2DView::new("cameras")
+            .with_origin(path::CAMERA)
+            .into(),
         TextDocumentView::new("goal").with_origin(path::GOAL).into(),
         states(),
         TextLogView::new("log").with_origin(path::LOG).into(),
@@ -52,7 +54,9 @@ pub(super) fn default_blueprint() -> Blueprint {
 
 fn states() -> ContainerLike {
     let contents = [path::STATE, path::EPISODE, path::VERDICT].map(below);
-    StateTimelineView::new("states").with_contents(contents).into()
+    StateTimelineView::new("states")
+        .with_contents(contents)
+        .into()
 }
 
 fn curves(name: &str, origins: &[&str]) -> ContainerLike {

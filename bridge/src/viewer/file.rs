@@ -83,10 +83,7 @@ impl Target for Recorder {
         } = self;
         let keep = |reason: String| BridgeError::Recording {
             path: path.clone(),
-            reason: format!(
-                "{reason}; what was written is in {}",
-                partial.display()
-            ),
+            reason: format!("{reason}; what was written is in {}", partial.display()),
         };
         // Writing happens on rerun's threads, which only tell here that they failed.
         let flushed = scribe.stream().flush_with_timeout(LAST_FLUSH);

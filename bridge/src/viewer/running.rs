@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Bound, Empty, Overflow, Queue};
+use crate::sync::{Empty, Queue};
 use crate::viewer::tap::Entry;
 use crate::viewer::{ViewerConfig, ViewerTap};
 use crate::{BridgeError, Counters};
@@ -71,6 +71,7 @@ impl Viewer {
         config: &ViewerConfig,
         counters: &Counters,
     ) -> Result<(), BridgeError> {
+        use crate::sync::Overflow;
         use crate::viewer::{file, live};
         let recording = live::recording_id();
         if let Some(path) = &config.record {
@@ -172,8 +173,8 @@ impl Drop for Viewer {
 }
 
 #[cfg(feature = "rerun")]
-fn bound(config: &ViewerConfig, overflow: Overflow) -> Bound {
-    Bound {
+fn bound(config: &ViewerConfig, overflow: crate::sync::Overflow) -> crate::sync::Bound {
+    crate::sync::Bound {
         items: config.queue,
         bytes: config.memory_mib.saturating_mul(1 << 20),
         overflow,

@@ -47,7 +47,9 @@ fn everything(tick: u64) -> Vec<Event> {
         tick: Tick(tick),
         generation: 1,
         name: name.to_owned(),
-        values: (0..shape.iter().product()).map(|i| (i as f32 + tick as f32).sin()).collect(),
+        values: (0..shape.iter().product())
+            .map(|i| (i as f32 + tick as f32).sin())
+            .collect(),
         shape,
     };
     vec![
@@ -149,7 +151,9 @@ fn read(path: &Path) -> BTreeMap<String, (usize, BTreeSet<String>)> {
         let chunk = Chunk::from_arrow_msg(&message).unwrap();
         let entity = entities.entry(chunk.entity_path().to_string()).or_default();
         entity.0 += chunk.num_rows();
-        entity.1.extend(chunk.timelines().keys().map(|name| name.to_string()));
+        entity
+            .1
+            .extend(chunk.timelines().keys().map(|name| name.to_string()));
     }
     entities
 }
@@ -233,13 +237,19 @@ fn offering_never_waits_and_losses_are_counted() {
     let queue = Queue::new(Bound::newest(8), Counter::default());
     let mut viewer = Viewer::default();
     let target = Gated(wait, written.clone());
-    viewer.spawn("viewer", "test".to_owned(), queue.clone(), target).unwrap();
+    viewer
+        .spawn("viewer", "test".to_owned(), queue.clone(), target)
+        .unwrap();
     let tap = ViewerTap::new(vec![queue.clone()]);
     let begin = Instant::now();
     for _ in 0..10_000 {
         tap.offer(Moment::default(), Event::Text("x".to_owned()));
     }
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
     assert!(queue.len() <= 8);
     drop(gate);
     let dropped = {
@@ -267,14 +277,20 @@ fn a_viewer_that_is_not_there_costs_nothing_but_counts() {
     }
     let begin = Instant::now();
     assert_eq!(viewer.finish(PATIENCE).unwrap(), None);
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begin.elapsed()
+    );
     assert_eq!(counters.losses()["dropped.viewer.absent"], 150);
 }
 
 #[test]
 fn what_cannot_work_is_said_at_the_start() {
     let refused = |config: &ViewerConfig| {
-        Viewer::start(config, &Counters::new()).unwrap_err().to_string()
+        Viewer::start(config, &Counters::new())
+            .unwrap_err()
+            .to_string()
     };
     let error = refused(&ViewerConfig {
         connect: Some("localhost".to_owned()),
@@ -292,7 +308,9 @@ fn what_cannot_work_is_said_at_the_start() {
 fn without_a_wish_nothing_runs() {
     let viewer = Viewer::start(&ViewerConfig::default(), &Counters::new()).unwrap();
     assert!(!viewer.tap().is_open());
-    viewer.tap().offer(Moment::default(), Event::Text(String::new()));
+    viewer
+        .tap()
+        .offer(Moment::default(), Event::Text(String::new()));
     assert_eq!(viewer.finish(PATIENCE).unwrap(), None);
 }
 
@@ -301,7 +319,9 @@ fn a_recording_that_cannot_be_named_says_where_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("one.rrd");
     let viewer = Viewer::start(&record(&path), &Counters::new()).unwrap();
-    viewer.tap().offer(Moment::default(), Event::Text("x".to_owned()));
+    viewer
+        .tap()
+        .offer(Moment::default(), Event::Text("x".to_owned()));
     // A directory of that name cannot be replaced by a file.
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("x"), "").unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cerebellum_messages::rmw::Attachment;
@@ -47,7 +47,21 @@ pub(super) struct Intake<M> {
     gaps: Mutex<Gaps>,
     counts: Counts,
     alarm: Alarm,
+    heard: Arc<Heard>,
     message: PhantomData<fn() -> M>,
+}
+
+/// When the last usable message arrived.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Mutex<Option<Instant>>);
+
+impl Heard {
+    pub(super) fn get(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn set(&self, at: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
 }
 
 struct Counts {
@@ -77,8 +91,13 @@ impl<M: Message> Intake<M> {
                 refused: counters.dropped(topic, "refused"),
             },
             alarm: Alarm::every(WARN_EVERY),
+            heard: Arc::default(),
             message: PhantomData,
         }
+    }
+
+    pub(super) fn heard(&self) -> Arc<Heard> {
+        Arc::clone(&self.heard)
     }
 
     /// Decodes one sample and hands it on.
@@ -112,8 +131,9 @@ impl<M: Message> Intake<M> {
             at,
             origin,
         };
-        if let Err(reason) = deliver(received) {
-            self.refuse(&self.counts.refused, "a usable message", reason);
+        match deliver(received) {
+            Ok(()) => self.heard.set(at),
+            Err(reason) => self.refuse(&self.counts.refused, "a usable message", reason),
         }
     }
 

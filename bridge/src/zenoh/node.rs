@@ -1,7 +1,9 @@
 //! The ROS node as which a session appears.
 
 use cerebellum_messages::Message;
-use cerebellum_messages::rmw::{Entity, EntityKind, Qos as Quality, Reliability, TopicKey, qualify};
+use cerebellum_messages::rmw::{
+    Entity, EntityKind, Qos as Quality, Reliability, TopicKey, qualify,
+};
 
 use crate::zenoh::Qos;
 use crate::{BridgeError, SessionConfig};
@@ -102,7 +104,9 @@ mod tests {
             let node = node(namespace);
             let key = node.topic::<JointState>("joint_states").unwrap();
             let qos = Stream::State.qos(ClockKind::RealTime);
-            let token = node.endpoint(4, EntityKind::Publisher, &key, qos).to_string();
+            let token = node
+                .endpoint(4, EntityKind::Publisher, &key, qos)
+                .to_string();
             let token = keyexpr::new(&token).unwrap();
             let pattern = node.publishers_of("joint_states").unwrap();
             assert!(keyexpr::new(&pattern).unwrap().includes(token), "{pattern}");

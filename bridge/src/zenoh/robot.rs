@@ -58,7 +58,9 @@ pub struct RobotLink {
     statuses: Publisher<RuntimeStatus>,
     robot: Presence,
     silence: Duration,
-    _subscribers: Vec<Subscriber>,
+    /// Of what comes from the robot.
+    from_robot: Vec<Subscriber>,
+    _from_anyone: [Subscriber; 2],
     // Last: it must outlive what was declared on it.
     session: Session,
 }
@@ -72,9 +74,9 @@ impl RobotLink {
         let session = Session::open(&config.session, counters)?;
         let sensors = Arc::new(SensorSlots::new(&config.cameras, counters));
         let goals = Queue::new(Bound::newest(DEPTH), counters.dropped(topics::GOAL, "full"));
-        let mut subscribers = subscribe_cameras(&session, &sensors, config.max_image_bytes)?;
-        subscribers.extend(subscribe_joints_and_clock(&session, &sensors)?);
-        subscribers.extend(subscribe_goals(&session, &goals)?);
+        let mut from_robot = subscribe_cameras(&session, &sensors, config.max_image_bytes)?;
+        from_robot.extend(subscribe_joints_and_clock(&session, &sensors)?);
+        let from_anyone = subscribe_goals(&session, &goals)?;
         Ok(Self {
             sensors,
             goals,
@@ -87,7 +89,8 @@ impl RobotLink {
             statuses: session.publisher(topics::STATUS, Stream::Telemetry)?,
             robot: session.presence(topics::JOINT_STATES)?,
             silence: config.silence,
-            _subscribers: subscribers,
+            from_robot,
+            _from_anyone: from_anyone,
             session,
         })
     }
@@ -169,7 +172,11 @@ impl RobotLink {
     /// How the robot is: whether its joint states are announced, and whether anything has come
     /// from it lately.
     pub fn robot(&self) -> Peer {
-        let last = self.sensors.last_arrival();
+        let sensors = self.from_robot.iter().map(Subscriber::last_message);
+        let last = sensors
+            .chain([self.episodes.last_message()])
+            .flatten()
+            .max();
         self.robot.judge(last, self.silence, Instant::now())
     }
 
@@ -237,10 +244,7 @@ fn subscribe_joints_and_clock(
     Ok([joints, clock])
 }
 
-fn subscribe_goals(
-    session: &Session,
-    goals: &Queue<Goal>,
-) -> Result<[Subscriber; 2], BridgeError> {
+fn subscribe_goals(session: &Session, goals: &Queue<Goal>) -> Result<[Subscriber; 2], BridgeError> {
     let queue = goals.clone();
     let goal = session.subscribe(topics::GOAL, limit::GOAL, move |received| {
         let goal: Goal = received.message;

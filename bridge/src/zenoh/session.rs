@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cerebellum_messages::{ClockKind, Invalid, Message};
 use cerebellum_messages::rmw::EntityKind;
+use cerebellum_messages::{ClockKind, Invalid, Message};
 use zenoh::Wait as _;
 use zenoh::liveliness::LivelinessToken;
 
@@ -84,7 +84,9 @@ impl Session {
     ) -> Result<Publisher<M>, BridgeError> {
         let key = self.node.topic::<M>(topic)?;
         let qos = stream.qos(ClockKind::default());
-        let entity = self.node.endpoint(self.number(), EntityKind::Publisher, &key, qos);
+        let entity = self
+            .node
+            .endpoint(self.number(), EntityKind::Publisher, &key, qos);
         let identity = Identity {
             key: key.to_string(),
             topic: topic.to_owned(),
@@ -136,7 +138,9 @@ impl Session {
         let key = self.node.topic::<M>(topic)?;
         // What a subscriber asks for does not change what it gets; ROS tools show it.
         let qos = Stream::Event.qos(ClockKind::default());
-        let entity = self.node.endpoint(self.number(), EntityKind::Subscriber, &key, qos);
+        let entity = self
+            .node
+            .endpoint(self.number(), EntityKind::Subscriber, &key, qos);
         let intake = Intake::new(topic, limit, &self.counters);
         Subscriber::declare(
             &self.inner,

@@ -37,13 +37,11 @@ pub(super) fn settings(config: &SessionConfig) -> Result<zenoh::Config, BridgeEr
     check_endpoints("connect", &config.connect)?;
     check_endpoints("listen", &config.listen)?;
     let mut settings = match &config.config_file {
-        Some(path) => {
-            zenoh::Config::from_file(path).map_err(|source| BridgeError::Setting {
-                what: "config_file",
-                found: path.display().to_string(),
-                advice: source.to_string(),
-            })?
-        }
+        Some(path) => zenoh::Config::from_file(path).map_err(|source| BridgeError::Setting {
+            what: "config_file",
+            found: path.display().to_string(),
+            advice: source.to_string(),
+        })?,
         None => own_settings(config)?,
     };
     let from_file = config.config_file.is_some();
@@ -89,7 +87,9 @@ fn check_endpoints(what: &'static str, endpoints: &[String]) -> Result<(), Bridg
         EndPoint::from_str(endpoint).map_err(|source| BridgeError::Setting {
             what,
             found: endpoint.clone(),
-            advice: format!("{source}; write it as tcp/<host>:<port>, for example tcp/127.0.0.1:7447"),
+            advice: format!(
+                "{source}; write it as tcp/<host>:<port>, for example tcp/127.0.0.1:7447"
+            ),
         })?;
     }
     Ok(())
@@ -99,7 +99,12 @@ fn check_endpoints(what: &'static str, endpoints: &[String]) -> Result<(), Bridg
 fn json_list(endpoints: &[String]) -> String {
     let quoted: Vec<_> = endpoints
         .iter()
-        .map(|endpoint| format!("\"{}\"", endpoint.replace('\\', "\\\\").replace('"', "\\\"")))
+        .map(|endpoint| {
+            format!(
+                "\"{}\"",
+                endpoint.replace('\\', "\\\\").replace('"', "\\\"")
+            )
+        })
         .collect();
     format!("[{}]", quoted.join(","))
 }
@@ -156,16 +161,30 @@ mod tests {
     fn a_file_decides_and_endpoints_are_added() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("zenoh.json5");
-        std::fs::write(&path, r#"{mode: "client", connect: {endpoints: ["tcp/a:1"]}}"#).unwrap();
+        std::fs::write(
+            &path,
+            r#"{mode: "client", connect: {endpoints: ["tcp/a:1"]}}"#,
+        )
+        .unwrap();
         let mut config = SessionConfig {
             config_file: Some(path),
             ..SessionConfig::default()
         };
         let from_file = settings(&config).unwrap();
         assert_eq!(from_file.get_json("mode").unwrap(), r#""client""#);
-        assert!(from_file.get_json("connect/endpoints").unwrap().contains("tcp/a:1"));
+        assert!(
+            from_file
+                .get_json("connect/endpoints")
+                .unwrap()
+                .contains("tcp/a:1")
+        );
         config.connect = vec!["tcp/b:2".to_owned()];
         let replaced = settings(&config).unwrap();
-        assert!(replaced.get_json("connect/endpoints").unwrap().contains("tcp/b:2"));
+        assert!(
+            replaced
+                .get_json("connect/endpoints")
+                .unwrap()
+                .contains("tcp/b:2")
+        );
     }
 }

@@ -10,17 +10,23 @@ use zenoh::liveliness::LivelinessToken;
 use crate::BridgeError;
 use crate::sync::{Arrival, Bound, Empty, Queue, Slot, Wake};
 use crate::zenoh::Session;
-use crate::zenoh::intake::{Intake, Received};
+use crate::zenoh::intake::{Heard, Intake, Received};
 use crate::zenoh::session::declare_token;
 
 /// A subscription, for as long as it lives.
 #[derive(Debug)]
 pub struct Subscriber {
+    heard: Arc<Heard>,
     _inner: zenoh::pubsub::Subscriber<()>,
     _token: LivelinessToken,
 }
 
 impl Subscriber {
+    /// When the last usable message arrived.
+    pub fn last_message(&self) -> Option<Instant> {
+        self.heard.get()
+    }
+
     pub(super) fn declare<M: Message + 'static>(
         session: &zenoh::Session,
         key: String,
@@ -28,6 +34,7 @@ impl Subscriber {
         intake: Intake<M>,
         deliver: impl Fn(Received<M>) -> Result<(), Invalid> + Send + Sync + 'static,
     ) -> Result<Self, BridgeError> {
+        let heard = intake.heard();
         let inner = session
             .declare_subscriber(key.clone())
             .callback(move |sample| intake.take(&sample, &deliver))
@@ -38,6 +45,7 @@ impl Subscriber {
                 reason: source.to_string(),
             })?;
         Ok(Self {
+            heard,
             _inner: inner,
             _token: declare_token(session, token)?,
         })
@@ -48,7 +56,7 @@ impl Subscriber {
 #[derive(Debug)]
 pub struct Latest<M> {
     slot: Arc<Slot<M>>,
-    _subscriber: Subscriber,
+    subscriber: Subscriber,
 }
 
 impl<M: Message + Send + Sync + 'static> Latest<M> {
@@ -66,10 +74,7 @@ impl<M: Message + Send + Sync + 'static> Latest<M> {
             writer.put(received.message, received.at);
             Ok(())
         })?;
-        Ok(Self {
-            slot,
-            _subscriber: subscriber,
-        })
+        Ok(Self { slot, subscriber })
     }
 
     /// The newest message, if any has come. It stays.
@@ -83,8 +88,8 @@ impl<M: Message + Send + Sync + 'static> Latest<M> {
     }
 
     /// When the newest message arrived.
-    pub fn last_arrival(&self) -> Option<Instant> {
-        self.slot.last_arrival()
+    pub fn last_message(&self) -> Option<Instant> {
+        self.subscriber.last_message()
     }
 }
 
@@ -93,7 +98,7 @@ impl<M: Message + Send + Sync + 'static> Latest<M> {
 #[derive(Debug)]
 pub struct Queued<M> {
     queue: Queue<Received<M>>,
-    _subscriber: Subscriber,
+    subscriber: Subscriber,
 }
 
 impl<M: Message + Send + Sync + 'static> Queued<M> {
@@ -110,10 +115,7 @@ impl<M: Message + Send + Sync + 'static> Queued<M> {
             writer.send(received);
             Ok(())
         })?;
-        Ok(Self {
-            queue,
-            _subscriber: subscriber,
-        })
+        Ok(Self { queue, subscriber })
     }
 
     /// The oldest message that waits.
@@ -127,5 +129,10 @@ impl<M: Message + Send + Sync + 'static> Queued<M> {
     /// If none came.
     pub fn receive(&self, deadline: Instant) -> Result<Received<M>, Empty> {
         self.queue.receive(deadline)
+    }
+
+    /// When the newest message arrived.
+    pub fn last_message(&self) -> Option<Instant> {
+        self.subscriber.last_message()
     }
 }

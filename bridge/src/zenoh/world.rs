@@ -68,12 +68,7 @@ impl WorldLink {
             joints: session.publisher(topics::JOINT_STATES, Stream::State)?,
             clock: session.publisher(topics::CLOCK, Stream::Clock)?,
             statuses: session.publisher(topics::EPISODE_STATUS, Stream::Event)?,
-            commands: Latest::declare(
-                &session,
-                topics::COMMAND,
-                limit::EVENT,
-                Command::validate,
-            )?,
+            commands: Latest::declare(&session, topics::COMMAND, limit::EVENT, Command::validate)?,
             requests: session.queued(topics::EPISODE_REQUEST, limit::EVENT, DEPTH)?,
             runtime: session.presence(topics::COMMAND)?,
             silence: config.silence,
@@ -156,7 +151,7 @@ impl WorldLink {
 
     /// How the runtime is: whether its commands are announced, and whether any has come lately.
     pub fn runtime(&self) -> Peer {
-        let last = self.commands.last_arrival();
+        let last = self.commands.last_message();
         self.runtime.judge(last, self.silence, Instant::now())
     }
 

@@ -67,7 +67,8 @@ impl Scribe {
             return Ok(());
         }
         self.name_lines(entity, names)?;
-        self.stream.log(entity, &Scalars::new(values.iter().copied()))
+        self.stream
+            .log(entity, &Scalars::new(values.iter().copied()))
     }
 
     /// Names the lines of an entity, when the names are new.
@@ -86,5 +87,7 @@ pub(super) fn action_names(width: usize) -> Vec<String> {
     if width == TCP_DELTA.len() {
         return TCP_DELTA.map(str::to_owned).to_vec();
     }
-    (0..width).map(|number| format!("action {number}")).collect()
+    (0..width)
+        .map(|number| format!("action {number}"))
+        .collect()
 }

@@ -39,9 +39,11 @@ impl Scribe {
             return Ok(());
         };
         let here = entity(path::LATENT_TRAIL, name);
-        let point = Points2D::new([newest]).with_radii([-6.0]).with_labels([name]);
-        self.stream.log(here.clone() / "now".into(), &point)?;
+        let point = Points2D::new([newest])
+            .with_radii([-6.0])
+            .with_labels([name]);
+        self.stream.log(here.clone() / "now", &point)?;
         let line = LineStrips2D::new([trail]).with_radii([-1.5]);
-        self.stream.log(here / "trail".into(), &line)
+        self.stream.log(here / "trail", &line)
     }
 }

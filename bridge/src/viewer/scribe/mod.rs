@@ -144,12 +144,14 @@ impl Scribe {
     fn set_time(&mut self, moment: Moment, event: &Event) {
         let moment = moment.or(event.moment());
         self.stream.reset_time();
-        let sequence = |number: u64| TimeCell::from_sequence(i64::try_from(number).unwrap_or(i64::MAX));
+        let sequence =
+            |number: u64| TimeCell::from_sequence(i64::try_from(number).unwrap_or(i64::MAX));
         if let Some(tick) = moment.tick {
             self.stream.set_time(path::TICK, sequence(tick.0));
         }
         if let Some(stamp) = moment.stamp {
-            self.stream.set_time(path::STAMP, self.stamp(stamp));
+            let stamp = self.stamp(stamp);
+            self.stream.set_time(path::STAMP, stamp);
         }
         match event {
             Event::Learner(report) => self.stream.set_time(path::UPDATE, sequence(report.update)),
@@ -160,9 +162,7 @@ impl Scribe {
 
     fn stamp(&mut self, stamp: Stamp) -> TimeCell {
         let nanos = stamp.nanos();
-        let wall_time = *self
-            .wall_time
-            .get_or_insert(nanos >= WALL_CLOCKS_BEGIN);
+        let wall_time = *self.wall_time.get_or_insert(nanos >= WALL_CLOCKS_BEGIN);
         match wall_time {
             true => TimeCell::from_timestamp_nanos_since_epoch(nanos),
             false => TimeCell::from_duration_nanos(nanos),
@@ -174,7 +174,11 @@ impl Scribe {
 fn entity(root: &str, name: &str) -> EntityPath {
     let parts = root.split('/').chain(name.split('/'));
     let parts = parts.filter(|part| !part.is_empty());
-    EntityPath::new(parts.map(|part| EntityPathPart::new(part.to_owned())).collect())
+    EntityPath::new(
+        parts
+            .map(|part| EntityPathPart::new(part.to_owned()))
+            .collect(),
+    )
 }
 
 type Written = RecordingStreamResult<()>;

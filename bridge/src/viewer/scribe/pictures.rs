@@ -15,7 +15,8 @@ impl Scribe {
         if !due || frame.validate().is_err() {
             return Ok(());
         }
-        self.stream.log(entity(path::CAMERA, &frame.camera), &image(frame))
+        self.stream
+            .log(entity(path::CAMERA, &frame.camera), &image(frame))
     }
 
     /// A goal, in words or as what it is.
@@ -24,7 +25,8 @@ impl Scribe {
             GoalSpec::Language { text } => text.clone(),
             GoalSpec::Image { frame } => {
                 if frame.validate().is_ok() {
-                    self.stream.log(entity(path::GOAL, "image"), &image(frame))?;
+                    self.stream
+                        .log(entity(path::GOAL, "image"), &image(frame))?;
                 }
                 format!("a picture from camera {}", frame.camera)
             }

@@ -57,7 +57,11 @@ impl Scribe {
     pub(super) fn learner(&mut self, report: &LearnerReport) -> Written {
         let objective = &report.objective;
         self.scalar(path::LEARNER_LOSS, objective, f64::from(report.loss))?;
-        self.scalar(path::LEARNER_GRADIENT, objective, f64::from(report.grad_norm))?;
+        self.scalar(
+            path::LEARNER_GRADIENT,
+            objective,
+            f64::from(report.grad_norm),
+        )?;
         let gate = [
             ("reference_loss", f64::from(report.reference_loss)),
             ("candidate_loss", f64::from(report.candidate_loss)),

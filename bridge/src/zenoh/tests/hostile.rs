@@ -51,9 +51,7 @@ fn each_refusal_has_a_count() {
     put(&stranger, &key, good.clone(), Some(1));
     put(&stranger, &key, good.clone(), Some(5));
     put(&stranger, &key, good.clone(), Some(5));
-    until("the gap", || {
-        count(&robot, "repeated.joint_states") == 1
-    });
+    until("the gap", || count(&robot, "repeated.joint_states") == 1);
     assert_eq!(count(&robot, "dropped.joint_states.gap"), 3);
 
     for length in 0..good.len() {
