@@ -62,6 +62,9 @@ pub enum PolicyError {
     /// A weights tensor does not fit.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A text that is no usable instruction.
+    #[error(transparent)]
+    Text(#[from] crate::language::TextError),
     /// A device cannot be used.
     #[error("device `{device}` cannot be used: {reason}")]
     Device {

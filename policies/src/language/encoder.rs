@@ -17,7 +17,7 @@ pub trait SentenceEncoder: Send + Sync {
     /// The vector of an instruction, `dim()` numbers of about unit variance.
     ///
     /// # Errors
-    /// If the text is empty, too long, holds control characters or says
+    /// [`PolicyError::Text`] if the text is empty, too long, holds control characters or says
     /// nothing that the encoder knows.
     fn encode(&self, text: &str) -> Result<Vec<f32>, PolicyError>;
 }
