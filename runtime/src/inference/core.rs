@@ -309,7 +309,11 @@ impl InferenceCore {
         let chunk = &plan.chunk;
         let width = chunk.action_dim as usize;
         let expected = self.spec.action_dim;
-        if width != expected || width == 0 || chunk.actions.is_empty() || !chunk.actions.len().is_multiple_of(width) {
+        if width != expected
+            || width == 0
+            || chunk.actions.is_empty()
+            || !chunk.actions.len().is_multiple_of(width)
+        {
             return Err(InferenceFault::Malformed {
                 generation: self.generation(),
                 found: chunk.actions.len(),

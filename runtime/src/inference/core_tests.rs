@@ -53,11 +53,17 @@ fn noise_depends_on_run_and_tick_only() {
     plan(&mut other, 1);
     plan(&mut other, 2);
     assert_eq!(plan(&mut one, 7).chunk, plan(&mut other, 7).chunk);
-    assert_ne!(plan(&mut one, 8).chunk.actions, plan(&mut one, 9).chunk.actions);
+    assert_ne!(
+        plan(&mut one, 8).chunk.actions,
+        plan(&mut one, 9).chunk.actions
+    );
     let policy = Box::new(LinearPolicy::new(1.0));
     let mut third = InferenceCore::new(policy, WeightSlot::new(), 12, &InferenceConfig::default());
     third.on_goal(&goal(5)).unwrap();
-    assert_ne!(plan(&mut third, 7).chunk.actions, plan(&mut one, 7).chunk.actions);
+    assert_ne!(
+        plan(&mut third, 7).chunk.actions,
+        plan(&mut one, 7).chunk.actions
+    );
 }
 
 #[test]
@@ -67,7 +73,11 @@ fn weights_change_between_plans_only() {
     slot.publish(weights(1, 2.0));
     assert_eq!(core.generation(), 0, "publishing alone changes nothing");
     slot.publish(weights(2, 3.0));
-    assert_eq!(plan(&mut core, 2).chunk.generation, 2, "the newest is taken");
+    assert_eq!(
+        plan(&mut core, 2).chunk.generation,
+        2,
+        "the newest is taken"
+    );
     assert_eq!(
         core.take_events(),
         [InferenceEvent::Swapped { from: 0, to: 2 }]
@@ -92,7 +102,10 @@ fn new_weights_that_fault_are_taken_back_within_the_plan() {
         let plan = plan(&mut core, 3);
         assert_eq!(plan.chunk.generation, 1, "{name}");
         let events = core.take_events();
-        let condemned: Vec<_> = events.iter().filter_map(InferenceEvent::condemned).collect();
+        let condemned: Vec<_> = events
+            .iter()
+            .filter_map(InferenceEvent::condemned)
+            .collect();
         assert_eq!(condemned.len(), 1);
         assert_eq!(condemned[0].0, 2);
         assert!(condemned[0].1.contains(name), "{condemned:?}");
@@ -109,7 +122,10 @@ fn weights_that_do_not_fit_are_refused_and_the_old_stay() {
         assert_eq!(plan(&mut core, 4).chunk, before);
         let events = core.take_events();
         assert!(
-            matches!(&events[..], [InferenceEvent::LoadRefused { generation: 1, .. }]),
+            matches!(
+                &events[..],
+                [InferenceEvent::LoadRefused { generation: 1, .. }]
+            ),
             "{events:?}"
         );
     }
@@ -138,7 +154,11 @@ fn the_only_weights_fault_by_name_and_the_core_goes_on() {
         let fault = core.on_observation(&observation(tick), LIMIT).unwrap_err();
         assert_eq!(fault.name(), "non_finite_output");
     }
-    assert_eq!(resets.load(Ordering::Relaxed), 11, "its memory is cleared each time");
+    assert_eq!(
+        resets.load(Ordering::Relaxed),
+        11,
+        "its memory is cleared each time"
+    );
     slot.publish(weights(1, 1.0));
     assert_eq!(plan(&mut core, 10).chunk.generation, 1);
 }
@@ -158,13 +178,23 @@ fn bad_inputs_do_not_condemn_weights() {
 fn without_a_goal_there_is_no_plan() {
     let (mut core, _) = core(1, 1);
     core.clear_goal();
-    assert_eq!(core.on_observation(&observation(1), LIMIT).unwrap_err().name(), "no_goal");
+    assert_eq!(
+        core.on_observation(&observation(1), LIMIT)
+            .unwrap_err()
+            .name(),
+        "no_goal"
+    );
     let state = Goal {
         id: 9,
         spec: GoalSpec::State { values: vec![0.0] },
     };
     assert_eq!(core.on_goal(&state).unwrap_err().name(), "goal_refused");
-    assert_eq!(core.on_observation(&observation(1), LIMIT).unwrap_err().name(), "no_goal");
+    assert_eq!(
+        core.on_observation(&observation(1), LIMIT)
+            .unwrap_err()
+            .name(),
+        "no_goal"
+    );
 }
 
 #[test]

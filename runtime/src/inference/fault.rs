@@ -16,7 +16,9 @@ pub enum InferenceFault {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// An action is NaN or infinite.
-    #[error("action {action}, number {number} of generation {generation} is not finite: the plan is dropped")]
+    #[error(
+        "action {action}, number {number} of generation {generation} is not finite: the plan is dropped"
+    )]
     NonFinite {
         /// Weights behind the plan.
         generation: u64,
@@ -26,7 +28,9 @@ pub enum InferenceFault {
         number: usize,
     },
     /// The chunk has another shape than the policy promised.
-    #[error("the plan of generation {generation} is malformed: {found} numbers in actions of {width}, promised were actions of {expected}")]
+    #[error(
+        "the plan of generation {generation} is malformed: {found} numbers in actions of {width}, promised were actions of {expected}"
+    )]
     Malformed {
         /// Weights behind the plan.
         generation: u64,

@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn equal_runs_are_equal() {
         let chunks = |plans: Vec<(u64, Plan)>| -> Vec<_> {
-            plans.into_iter().map(|(tick, plan)| (tick, plan.chunk)).collect()
+            plans
+                .into_iter()
+                .map(|(tick, plan)| (tick, plan.chunk))
+                .collect()
         };
         assert_eq!(chunks(run(2, 40)), chunks(run(2, 40)));
     }

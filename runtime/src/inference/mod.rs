@@ -41,8 +41,8 @@ mod testing;
 pub use self::config::{InferenceConfig, LatencyRule, ReplanConfig};
 pub use self::core::{InferenceCore, InferenceStats, PlanLimit};
 pub use self::event::InferenceEvent;
-pub(crate) use self::fault::panic_message;
 pub use self::fault::InferenceFault;
+pub(crate) use self::fault::panic_message;
 pub use self::latency::{LatencySummary, LatencyWindow};
 pub use self::lockstep::LockstepPlanner;
 pub use self::pulse::{InferenceState, Pulse};
@@ -50,6 +50,7 @@ pub use self::schedule::{Decision, Due, Schedule};
 pub use self::slack::Slack;
 pub use self::slot::WeightSlot;
 pub use self::thread::{
-    ChunkSink, GoalChange, GoalSource, InferenceIo, InferenceTap, InferenceThread, ObservationSource,
+    ChunkSink, GoalChange, GoalSource, InferenceIo, InferenceTap, InferenceThread,
+    ObservationSource,
 };
 pub use self::warmup::{WarmupInputs, WarmupReport, synthetic_observation, warm_up};

@@ -139,7 +139,9 @@ impl Policy for LinearPolicy {
         let goal = self.goal.as_ref().ok_or(PolicyError::NoGoal)?;
         for camera in &self.spec.cameras {
             let frame = observation.frame(&camera.name);
-            if frame.is_none_or(|frame| (frame.width, frame.height) != (camera.width, camera.height)) {
+            if frame
+                .is_none_or(|frame| (frame.width, frame.height) != (camera.width, camera.height))
+            {
                 return Err(PolicyError::MissingInput {
                     what: camera.name.clone(),
                     needed: "front and wrist".to_owned(),

@@ -187,7 +187,10 @@ impl Work {
             }
         }
         if self.refused > 0 {
-            tracing::warn!("{} chunks were not taken by the control thread", self.refused);
+            tracing::warn!(
+                "{} chunks were not taken by the control thread",
+                self.refused
+            );
         }
         self.core.stats()
     }

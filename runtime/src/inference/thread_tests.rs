@@ -127,13 +127,20 @@ fn plans_flow_once_there_is_a_goal_and_stop_when_told() {
     wait_for("warm-up", || rig.tap.warm.load(Ordering::Relaxed) == 3);
     wait_for("beats", || pulse.beats() > 20);
     assert_eq!(pulse.plans(), 0, "no goal yet");
-    wait_for("free device", || rig.slack.allowance(Instant::now()) == Duration::MAX);
+    wait_for("free device", || {
+        rig.slack.allowance(Instant::now()) == Duration::MAX
+    });
     rig.goals.lock().unwrap().push(GoalChange::Set(goal(7)));
     wait_for("plans", || pulse.plans() >= 5);
     rig.slot.publish(weights(1, 2.0));
     wait_for("new weights", || pulse.generation() == 1);
     wait_for("their plans", || {
-        rig.sink.0.lock().unwrap().iter().any(|chunk| chunk.generation == 1)
+        rig.sink
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|chunk| chunk.generation == 1)
     });
     let begun = Instant::now();
     let stats = rig.thread.stop(Duration::from_secs(5)).unwrap();
@@ -143,7 +150,11 @@ fn plans_flow_once_there_is_a_goal_and_stop_when_told() {
     let chunks = rig.sink.0.lock().unwrap();
     assert_eq!(chunks.len() as u64, rig.tap.plans.load(Ordering::Relaxed));
     assert!(chunks.iter().all(|chunk| chunk.goal_id == 7));
-    assert!(chunks.windows(2).all(|pair| pair[0].observed < pair[1].observed));
+    assert!(
+        chunks
+            .windows(2)
+            .all(|pair| pair[0].observed < pair[1].observed)
+    );
 }
 
 #[test]
@@ -155,7 +166,9 @@ fn bad_weights_are_reported_and_the_thread_goes_on() {
     rig.slot.publish(weights(4, f32::NAN));
     wait_for("the report", || {
         let events = rig.tap.events.lock().unwrap();
-        events.iter().any(|event| event.condemned().is_some_and(|(g, _)| g == 4))
+        events
+            .iter()
+            .any(|event| event.condemned().is_some_and(|(g, _)| g == 4))
     });
     let plans = pulse.plans();
     wait_for("more plans", || pulse.plans() > plans + 2);

@@ -139,7 +139,11 @@ mod tests {
     #[test]
     fn the_synthetic_observation_has_the_promised_sizes() {
         let made_up = synthetic_observation(&spec(), &WarmupInputs::default());
-        let cameras: Vec<_> = made_up.frames.iter().map(|frame| frame.camera.as_str()).collect();
+        let cameras: Vec<_> = made_up
+            .frames
+            .iter()
+            .map(|frame| frame.camera.as_str())
+            .collect();
         assert_eq!(cameras, ["front", "wrist"]);
         assert!(made_up.frames.iter().all(|frame| frame.data.len() == 36));
     }
@@ -155,7 +159,10 @@ mod tests {
         let mut turns = 0;
         let report = warm_up(&mut warm, &WarmupInputs::default(), 4, 2, || turns += 1);
         assert_eq!((report.plans, turns, report.stopped_by), (4, 4, None));
-        assert!(warm.on_observation(&observation(1), limit).is_err(), "no goal is left");
+        assert!(
+            warm.on_observation(&observation(1), limit).is_err(),
+            "no goal is left"
+        );
         for core in [&mut cold, &mut warm] {
             core.on_goal(&goal(1)).unwrap();
         }

@@ -76,7 +76,10 @@ impl Archive {
         for name in &names {
             let path = self.folder.join(name);
             if name.starts_with(UNFINISHED) {
-                findings.push(format!("{}: writing was cut short; removed", path.display()));
+                findings.push(format!(
+                    "{}: writing was cut short; removed",
+                    path.display()
+                ));
                 remove(&path)?;
             } else if let Some(generation) = number(name, "json") {
                 match self.read_record(generation) {
@@ -157,7 +160,9 @@ impl Archive {
             )));
         }
         if blake3 != filed.blake3 {
-            return Err(damaged("its hash is not that of what was written".to_owned()));
+            return Err(damaged(
+                "its hash is not that of what was written".to_owned(),
+            ));
         }
         let weights = self.store.load(&path)?;
         match misfit(base, &weights) {

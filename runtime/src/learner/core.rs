@@ -400,8 +400,7 @@ impl LearnerCore {
 
     fn nominate(&mut self) -> MicroStep {
         self.updates_since_nomination = 0;
-        self.nominate_from =
-            self.replay.next_number() + u64::from(self.config.gate.fresh_ticks);
+        self.nominate_from = self.replay.next_number() + u64::from(self.config.gate.fresh_ticks);
         let candidate = self.model.snapshot();
         if let Some(key) = first_non_finite(&candidate) {
             let reason = format!("tensor `{key}` of the candidate is not finite");
@@ -575,8 +574,7 @@ impl LearnerCore {
         self.slot.publish(weights);
         self.restore_shadow();
         self.restart();
-        self.nominate_from =
-            self.replay.next_number() + u64::from(self.config.rollback.rest_ticks);
+        self.nominate_from = self.replay.next_number() + u64::from(self.config.rollback.rest_ticks);
         MicroStep {
             did: Did::TakeBack { from, to, trigger },
             report: Some(self.report("gate".to_owned(), Verdict::RolledBack)),

@@ -54,10 +54,19 @@ fn it_learns_what_the_world_shows_and_publishes_it() {
     assert!((gain - 1.3).abs() < (1.0f32 - 1.3).abs() / 2.0, "{gain}");
     assert_eq!(stats.taken_back, 0);
     // Reports count updates and tell the verdicts.
-    let reports: Vec<_> = steps.iter().filter_map(|step| step.report.as_ref()).collect();
-    let accepted = reports.iter().filter(|report| report.verdict == Verdict::Accepted).count();
+    let reports: Vec<_> = steps
+        .iter()
+        .filter_map(|step| step.report.as_ref())
+        .collect();
+    let accepted = reports
+        .iter()
+        .filter(|report| report.verdict == Verdict::Accepted)
+        .count();
     assert_eq!(accepted as u64, stats.accepted);
-    let updates = reports.iter().filter(|report| report.verdict == Verdict::None).count();
+    let updates = reports
+        .iter()
+        .filter(|report| report.verdict == Verdict::None)
+        .count();
     assert_eq!(updates as u64, stats.updates);
     for judgement in judgements(&steps) {
         if judgement.rejection.is_none() {
@@ -74,7 +83,11 @@ fn what_has_not_changed_is_not_published() {
     let steps = live(&mut core, 0..400, 1.3);
     let judged = judgements(&steps);
     assert!(judged.len() > 3);
-    assert!(judged.iter().all(|j| j.rejection == Some(Rejection::NotBetter)));
+    assert!(
+        judged
+            .iter()
+            .all(|j| j.rejection == Some(Rejection::NotBetter))
+    );
     assert_eq!(slot.take(), None);
     assert!(core.stats().restored > 0, "patience ends");
 }
@@ -103,7 +116,11 @@ fn many_small_steps_stay_within_the_wider_region() {
     let (mut core, _) = core_of(model, config, 1);
     let steps = live(&mut core, 0..4000, 3.0);
     assert!(core.stats().accepted >= 2, "{:?}", core.stats());
-    assert!(core.stats().rejected.contains_key(&Rejection::Drift), "{:?}", core.stats());
+    assert!(
+        core.stats().rejected.contains_key(&Rejection::Drift),
+        "{:?}",
+        core.stats()
+    );
     let gain = gain_of(core.generations().in_force());
     // Mean |x| of a sine is 2/π: a mean shift of 0.1 is a gain of 1 + 0.1 · 4 · π/2.
     assert!(gain > 1.1 && gain < 1.0 + 0.63 * 1.1, "{gain}");
@@ -117,7 +134,10 @@ fn divergence_is_rejected_and_the_shadow_starts_again() {
     let (mut core, slot) = core_of(model, config(None), 1);
     live(&mut core, 0..300, 1.3);
     let stats = core.stats();
-    assert!(stats.rejected[&Rejection::NonFinite] + stats.refused > 0, "{stats:?}");
+    assert!(
+        stats.rejected[&Rejection::NonFinite] + stats.refused > 0,
+        "{stats:?}"
+    );
     assert!(stats.restored > 0);
     assert_eq!(slot.take(), None);
 }
@@ -181,7 +201,12 @@ fn a_fault_of_the_generation_in_force_takes_it_back() {
     core.condemn(core.generation(), "NaN in action 3");
     assert_eq!(core.next_kind(), StepKind::Manage);
     let step = core.micro_step();
-    let Did::TakeBack { from: 1, to: 0, trigger } = step.did else {
+    let Did::TakeBack {
+        from: 1,
+        to: 0,
+        trigger,
+    } = step.did
+    else {
         panic!("{step:?}");
     };
     assert!(trigger.to_string().contains("NaN in action 3"));
@@ -214,7 +239,13 @@ fn jumps_at_splices_take_it_back() {
         core.splice_alarm(1);
     }
     let step = core.micro_step();
-    assert!(matches!(step.did, Did::TakeBack { trigger: Trigger::Splices(3), .. }));
+    assert!(matches!(
+        step.did,
+        Did::TakeBack {
+            trigger: Trigger::Splices(3),
+            ..
+        }
+    ));
 }
 
 #[test]

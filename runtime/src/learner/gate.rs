@@ -215,8 +215,7 @@ impl Judgement {
 
     /// The word that reports use.
     pub fn verdict(&self) -> Verdict {
-        self.rejection
-            .map_or(Verdict::Accepted, Rejection::verdict)
+        self.rejection.map_or(Verdict::Accepted, Rejection::verdict)
     }
 }
 
@@ -265,10 +264,16 @@ fn decide(
     }
     for (region, change, rejection, against) in [
         (&config.trust, &evidence.shift, Rejection::Shift, "in force"),
-        (&config.drift, &evidence.drift, Rejection::Drift, "trained offline"),
+        (
+            &config.drift,
+            &evidence.drift,
+            Rejection::Drift,
+            "trained offline",
+        ),
     ] {
         let Some(change) = change else {
-            let reason = format!("actions cannot be compared with those of the generation {against}");
+            let reason =
+                format!("actions cannot be compared with those of the generation {against}");
             return Err((Rejection::NonFinite, reason));
         };
         if let Some((name, value, bound)) = region.exceeded(change) {

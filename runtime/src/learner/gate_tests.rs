@@ -43,7 +43,11 @@ fn a_clear_gain_is_accepted_with_its_numbers() {
     assert_eq!(judgement.verdict(), Verdict::Accepted);
     assert!((judgement.reference_loss - judgement.candidate_loss - 0.1).abs() < 1e-5);
     assert!(judgement.p < 0.001 && judgement.windows == 64);
-    assert!(judgement.reason.contains("64 windows"), "{}", judgement.reason);
+    assert!(
+        judgement.reason.contains("64 windows"),
+        "{}",
+        judgement.reason
+    );
 }
 
 #[test]

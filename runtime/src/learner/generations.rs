@@ -128,7 +128,10 @@ impl Generations {
     }
 
     fn recover(&mut self, state: Option<State>) -> Result<(), LearnerError> {
-        let newest = self.entries.last().map_or(0, |entry| entry.record.generation);
+        let newest = self
+            .entries
+            .last()
+            .map_or(0, |entry| entry.record.generation);
         let wanted = match state {
             Some(state) => state.pinned.unwrap_or(state.in_force),
             None => self.good().last().unwrap_or(0),
@@ -141,7 +144,10 @@ impl Generations {
         if wanted == 0 {
             return Ok(());
         }
-        let mut order: Vec<u64> = self.good().filter(|generation| *generation < wanted).collect();
+        let mut order: Vec<u64> = self
+            .good()
+            .filter(|generation| *generation < wanted)
+            .collect();
         order.reverse();
         // The power may have gone between taking a generation back and saying what follows it.
         let pinned = self.state.pinned == Some(wanted);
@@ -207,7 +213,8 @@ impl Generations {
 
     /// The record of a generation.
     pub fn record(&self, generation: u64) -> Option<&GenerationRecord> {
-        self.records().find(|record| record.generation == generation)
+        self.records()
+            .find(|record| record.generation == generation)
     }
 
     /// Weights of a generation: from memory or, checked, from disk.
@@ -221,7 +228,10 @@ impl Generations {
         if generation == self.in_force.generation {
             return Ok(self.in_force.clone());
         }
-        let entry = self.entries.iter().find(|entry| entry.record.generation == generation);
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| entry.record.generation == generation);
         match (entry, &self.archive) {
             (Some(entry), None) => entry.weights.clone(),
             (Some(_), Some(archive)) if archive.has_weights(generation) => {

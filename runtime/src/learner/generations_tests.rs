@@ -67,14 +67,20 @@ fn the_last_generation_survives_a_restart() {
     assert_eq!(in_force(&again), (3, 30.0));
     assert_eq!(again.findings(), [""; 0]);
     let record = again.record(3).unwrap();
-    assert_eq!((record.parent, record.stamp, record.loss), (2, Stamp(3), 0.9));
+    assert_eq!(
+        (record.parent, record.stamp, record.loss),
+        (2, Stamp(3), 0.9)
+    );
 }
 
 #[test]
 fn a_damaged_newest_file_gives_way_to_the_one_before_and_says_so() {
     type Damage = fn(&Path);
     let damages: [(Damage, &str); 4] = [
-        (|path| fs::write(path, &fs::read(path).unwrap()[..40]).unwrap(), "40 bytes"),
+        (
+            |path| fs::write(path, &fs::read(path).unwrap()[..40]).unwrap(),
+            "40 bytes",
+        ),
         (
             |path| {
                 let mut bytes = fs::read(path).unwrap();
@@ -84,7 +90,10 @@ fn a_damaged_newest_file_gives_way_to_the_one_before_and_says_so() {
             "hash",
         ),
         (|path| fs::write(path, b"").unwrap(), "0 bytes"),
-        (|path| fs::remove_file(path).unwrap(), "generation 3 cannot be used"),
+        (
+            |path| fs::remove_file(path).unwrap(),
+            "generation 3 cannot be used",
+        ),
     ];
     for (damage, said) in damages {
         let folder = tempfile::tempdir().unwrap();
@@ -132,7 +141,13 @@ fn a_damaged_record_or_state_is_passed_over() {
 fn a_power_cut_at_any_step_leaves_a_usable_generation() {
     let cuts: [(&[&str], u64); 3] = [
         // Weights written, but under the unfinished name.
-        (&["generation-00000003.safetensors", "generation-00000003.json"], 2),
+        (
+            &[
+                "generation-00000003.safetensors",
+                "generation-00000003.json",
+            ],
+            2,
+        ),
         // Weights renamed, no record.
         (&["generation-00000003.json"], 2),
         // Record written, state not.
@@ -152,9 +167,15 @@ fn a_power_cut_at_any_step_leaves_a_usable_generation() {
         }
         let mut again = open(folder.path());
         assert_eq!(again.in_force().generation, expected);
-        assert_eq!(again.findings().len(), lost.len() + usize::from(lost.len() == 1));
+        assert_eq!(
+            again.findings().len(),
+            lost.len() + usize::from(lost.len() == 1)
+        );
         grow(&mut again, 1);
-        assert_eq!(open(folder.path()).in_force().generation, again.in_force().generation);
+        assert_eq!(
+            open(folder.path()).in_force().generation,
+            again.in_force().generation
+        );
         let policy = file(folder.path(), "");
         let leftovers = fs::read_dir(policy).unwrap().filter(|entry| {
             let name = entry.as_ref().unwrap().file_name();
@@ -233,5 +254,8 @@ fn a_disk_that_refuses_does_not_stop_learning() {
     fs::remove_dir_all(file(folder.path(), "")).unwrap();
     let (next, stored) = generations.accept(weights(0, 2.0), &judgement(), Stamp(1), 1);
     assert_eq!(next.generation, 1);
-    assert!(matches!(stored, Err(LearnerError::Io { .. } | LearnerError::Checkpoint(_))));
+    assert!(matches!(
+        stored,
+        Err(LearnerError::Io { .. } | LearnerError::Checkpoint(_))
+    ));
 }

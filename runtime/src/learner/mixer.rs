@@ -50,7 +50,10 @@ impl MixerConfig {
                 let reason = format!("weight of `{}` must be above zero", objective.name);
                 return Err(refuse("mixer.objectives", &reason));
             }
-            if self.objectives[..index].iter().any(|other| other.name == objective.name) {
+            if self.objectives[..index]
+                .iter()
+                .any(|other| other.name == objective.name)
+            {
                 let reason = format!("`{}` is listed twice", objective.name);
                 return Err(refuse("mixer.objectives", &reason));
             }
@@ -100,7 +103,10 @@ impl Mixer {
                 .collect::<Result<_, LearnerError>>()?
         };
         if weights.is_empty() {
-            return Err(refuse("mixer.objectives", "the model has no objective to learn by"));
+            return Err(refuse(
+                "mixer.objectives",
+                "the model has no objective to learn by",
+            ));
         }
         let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
         let followed: Vec<_> = weights
@@ -153,7 +159,12 @@ fn unknown(name: &str, known: &[ObjectiveSpec]) -> LearnerError {
         found: name.to_owned(),
         known: known
             .iter()
-            .map(|ObjectiveSpec { id: ObjectiveId(name), .. }| name.clone())
+            .map(
+                |ObjectiveSpec {
+                     id: ObjectiveId(name),
+                     ..
+                 }| name.clone(),
+            )
             .collect(),
     }
     .into()
@@ -178,10 +189,13 @@ mod tests {
     }
 
     fn config(rule: MixRule, weights: &[f64]) -> MixerConfig {
-        let objectives = weights.iter().enumerate().map(|(index, weight)| ObjectiveWeight {
-            name: format!("o{index}"),
-            weight: *weight,
-        });
+        let objectives = weights
+            .iter()
+            .enumerate()
+            .map(|(index, weight)| ObjectiveWeight {
+                name: format!("o{index}"),
+                weight: *weight,
+            });
         MixerConfig {
             rule,
             objectives: objectives.collect(),

@@ -158,7 +158,10 @@ mod tests {
     fn the_duty_cycle_is_kept() {
         let mut pace = pace(0.25);
         let now = Instant::now();
-        assert_eq!(pace.admit(StepKind::Update, Duration::MAX, now), Admission::Go);
+        assert_eq!(
+            pace.admit(StepKind::Update, Duration::MAX, now),
+            Admission::Go
+        );
         pace.finished(StepKind::Update, 10 * MS, now);
         assert_eq!(
             pace.admit(StepKind::Update, Duration::MAX, now + 10 * MS),
@@ -169,21 +172,30 @@ mod tests {
             Admission::Go
         );
         pace.set_duty(0.0);
-        assert_eq!(pace.admit(StepKind::Update, Duration::MAX, now), Admission::Paused);
+        assert_eq!(
+            pace.admit(StepKind::Update, Duration::MAX, now),
+            Admission::Paused
+        );
     }
 
     #[test]
     fn what_does_not_fit_does_not_begin() {
         let mut pace = pace(1.0);
         let now = Instant::now();
-        assert_eq!(pace.admit(StepKind::Update, Duration::ZERO, now), Admission::NoRoom);
+        assert_eq!(
+            pace.admit(StepKind::Update, Duration::ZERO, now),
+            Admission::NoRoom
+        );
         // The first is cold and does not count.
         pace.finished(StepKind::Update, 9000 * MS, now);
         assert_eq!(pace.admit(StepKind::Update, MS, now), Admission::Go);
         for _ in 0..20 {
             pace.finished(StepKind::Update, 30 * MS, now);
         }
-        assert_eq!(pace.admit(StepKind::Update, 29 * MS, now), Admission::NoRoom);
+        assert_eq!(
+            pace.admit(StepKind::Update, 29 * MS, now),
+            Admission::NoRoom
+        );
         assert_eq!(pace.admit(StepKind::Update, 31 * MS, now), Admission::Go);
         assert_eq!(pace.admit(StepKind::Evaluate, 29 * MS, now), Admission::Go);
     }
@@ -195,9 +207,15 @@ mod tests {
         for _ in 0..20 {
             pace.finished(StepKind::Update, 500 * MS, now);
         }
-        assert_eq!(pace.admit(StepKind::Update, 20 * MS, now), Admission::NoRoom);
+        assert_eq!(
+            pace.admit(StepKind::Update, 20 * MS, now),
+            Admission::NoRoom
+        );
         let later = now + 1001 * MS;
-        assert_eq!(pace.admit(StepKind::Update, 20 * MS, later), Admission::NoRoom);
+        assert_eq!(
+            pace.admit(StepKind::Update, 20 * MS, later),
+            Admission::NoRoom
+        );
         assert_eq!(pace.admit(StepKind::Update, 20 * MS, later), Admission::Go);
     }
 }

@@ -151,7 +151,13 @@ mod tests {
     #[test]
     fn a_lucky_stretch_is_not_significant() {
         let gains: Vec<f64> = (0..80)
-            .map(|i| if (20..30).contains(&i) { 1.0 } else { 0.01 * f64::from(i % 3 - 1) })
+            .map(|i| {
+                if (20..30).contains(&i) {
+                    1.0
+                } else {
+                    0.01 * f64::from(i % 3 - 1)
+                }
+            })
             .collect();
         assert!(paired_test(&gains, 8).unwrap().p > 0.1);
         assert!(paired_test(&gains, 80).unwrap().p < 0.01);

@@ -144,7 +144,10 @@ impl Replay {
             Some(open)
                 if open.records.len() < limit
                     && open.bytes < full
-                    && open.records.last().is_some_and(|last| record.continues(last)) =>
+                    && open
+                        .records
+                        .last()
+                        .is_some_and(|last| record.continues(last)) =>
             {
                 let bytes = record.bytes_after(open.records.last());
                 open.bytes += bytes;
@@ -182,7 +185,9 @@ impl Replay {
 
     /// The newest record.
     pub fn newest(&self) -> Option<&Record> {
-        self.segments.back().and_then(|segment| segment.records.last())
+        self.segments
+            .back()
+            .and_then(|segment| segment.records.last())
     }
 
     /// Number of windows of `length` records that lie wholly in `part`.
@@ -247,7 +252,11 @@ impl Replay {
     pub fn stats(&self) -> ReplayStats {
         ReplayStats {
             recorded: self.next,
-            held: self.next - self.segments.front().map_or(self.next, |oldest| oldest.first),
+            held: self.next
+                - self
+                    .segments
+                    .front()
+                    .map_or(self.next, |oldest| oldest.first),
             segments: self.segments.len() as u64,
             bytes: self.bytes as u64,
             ..self.stats

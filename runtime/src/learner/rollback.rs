@@ -266,7 +266,10 @@ mod tests {
         assert!(matches!(monitor.take_trigger(), Some(Trigger::Loss(_))));
         let mut monitor = watching();
         monitor.checked(&losses(f32::NAN, 1.0), 8, 1200);
-        assert!(matches!(monitor.take_trigger(), Some(Trigger::NonFinite(_))));
+        assert!(matches!(
+            monitor.take_trigger(),
+            Some(Trigger::NonFinite(_))
+        ));
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl WeightStore for Safetensors {
     }
 
     fn save(&self, path: &Path, weights: &Weights) -> Result<(), CheckpointError> {
-        let views = weights.tensors.iter().map(|(key, tensor)| (key, Values(tensor)));
+        let views = weights
+            .tensors
+            .iter()
+            .map(|(key, tensor)| (key, Values(tensor)));
         let bytes = safetensors::serialize(views, None).map_err(|error| format(path, &error))?;
         fs::write(path, bytes).map_err(|source| io(path, source))
     }
@@ -181,7 +184,11 @@ mod tests {
         Safetensors.save(&path, &saved).unwrap();
         let loaded = Safetensors.load(&path).unwrap();
         let bits = |w: &Weights| -> Vec<u32> {
-            w.tensors["a.weight"].values.iter().map(|v| v.to_bits()).collect()
+            w.tensors["a.weight"]
+                .values
+                .iter()
+                .map(|v| v.to_bits())
+                .collect()
         };
         assert_eq!(bits(&loaded), bits(&saved));
         assert_eq!(fingerprint(&loaded), fingerprint(&saved));
@@ -208,8 +215,20 @@ mod tests {
     fn another_model_does_not_fit() {
         let base = weights(&[1.0, 2.0]);
         assert_eq!(misfit(&base, &weights(&[5.0, 6.0])), None);
-        assert!(misfit(&base, &weights(&[1.0])).unwrap().contains("shape [1]"));
-        assert!(misfit(&base, &Weights::default()).unwrap().contains("missing"));
-        assert!(misfit(&Weights::default(), &base).unwrap().contains("unknown"));
+        assert!(
+            misfit(&base, &weights(&[1.0]))
+                .unwrap()
+                .contains("shape [1]")
+        );
+        assert!(
+            misfit(&base, &Weights::default())
+                .unwrap()
+                .contains("missing")
+        );
+        assert!(
+            misfit(&Weights::default(), &base)
+                .unwrap()
+                .contains("unknown")
+        );
     }
 }

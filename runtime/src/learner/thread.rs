@@ -252,7 +252,10 @@ impl Work {
             Admission::Rest(rest) => return (LearnerState::Learning, rest.min(self.pace.nap())),
             Admission::NoRoom => {
                 self.put_off += 1;
-                return (LearnerState::NoRoom, self.pace.nap().min(Duration::from_millis(2)));
+                return (
+                    LearnerState::NoRoom,
+                    self.pace.nap().min(Duration::from_millis(2)),
+                );
             }
             Admission::Paused => return (LearnerState::Paused, self.pace.nap()),
         }
