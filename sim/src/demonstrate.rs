@@ -32,7 +32,7 @@ impl Disturbance {
     };
     /// Enough for a policy to see how to come back.
     pub const MILD: Self = Self {
-        jitter: 0.10,
+        jitter: 0.06,
         push_chance: 0.03,
         push_ticks: 5,
         push_strength: 0.5,

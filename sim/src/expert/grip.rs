@@ -75,7 +75,7 @@ pub(crate) struct Carry {
     pub hover: f64,
     /// Horizontal distance at which it may be lowered all the way [m].
     pub tolerance: f64,
-    /// Least height above the goal while it is farther than the tolerance [m].
+    /// Height above the goal that is needed beside it, from 1.6 times the tolerance on [m].
     pub clearance: f64,
 }
 
@@ -89,12 +89,9 @@ impl Carry {
         let here = hand.measured.position;
         let tool = here + (self.to - thing);
         let target = Pose::new(tool, facing(hand.yaw() + turn));
-        let pose = if aside <= self.tolerance {
-            hand.descend(&target, 0.0)
-        } else {
-            let rise = 4.0 * (aside - self.tolerance) + self.clearance;
-            hand.descend(&target, rise.min(self.hover))
-        };
+        let beyond = (aside - self.tolerance).max(0.0);
+        let step = self.clearance * (beyond / (0.6 * self.tolerance)).min(1.0);
+        let pose = hand.descend(&target, (step + 4.0 * beyond).min(self.hover));
         Wish {
             pose: if arrived { hand.commanded } else { pose },
             open: arrived,

@@ -84,11 +84,6 @@ impl Hand {
             speed: TRAVEL,
         }
     }
-
-    /// Horizontal distance of the measured tool centre point to a point [m].
-    pub(crate) fn aside(&self, point: DVec3) -> f64 {
-        (point - self.measured.position).truncate().length()
-    }
 }
 
 /// Orientation of a hand that points straight down, turned by `yaw` about the vertical.

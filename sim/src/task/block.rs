@@ -12,7 +12,7 @@ use crate::physics::{Part, World};
 /// Half of a block's side [m].
 pub(crate) const HALF: f64 = 0.02;
 /// Mass of a block [kg].
-const MASS: f32 = 0.06;
+const MASS: f32 = 0.10;
 /// Room that a block needs so that the open gripper fits beside its neighbour [m].
 pub(crate) const ROOM: f64 = 0.05;
 /// Where blocks may lie.

@@ -80,9 +80,9 @@ impl Task {
     /// Control ticks after which an episode has failed: at least twice what the expert needs.
     pub const fn time_limit(self) -> u64 {
         match self {
-            Self::PickUp | Self::CloseDrawer | Self::PressButton | Self::TurnLever => 140,
-            Self::Push | Self::OpenDrawer => 180,
-            Self::PlaceOnPlate | Self::PlaceInTray | Self::Stack | Self::InsertPeg => 220,
+            Self::PickUp | Self::CloseDrawer | Self::PressButton | Self::TurnLever => 100,
+            Self::Push | Self::OpenDrawer => 130,
+            Self::PlaceOnPlate | Self::PlaceInTray | Self::Stack | Self::InsertPeg => 180,
         }
     }
 

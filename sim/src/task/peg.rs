@@ -15,9 +15,9 @@ use crate::physics::{Part, World};
 /// Half of a peg's width, and half of its length [m].
 const PEG: [f64; 2] = [0.014, 0.04];
 /// Mass of a peg [kg].
-const MASS: f32 = 0.05;
+const MASS: f32 = 0.08;
 /// Half of the hole's width [m].
-const HOLE: f64 = 0.017;
+const HOLE: f64 = 0.019;
 /// Depth of the hole, and so the height of the socket [m].
 const DEPTH: f64 = 0.03;
 /// Distance of the grip from the peg's middle [m].
@@ -100,7 +100,7 @@ impl Activity for Peg {
                 to: socket.position + DVec3::new(0.0, 0.0, PEG[1] + 0.002),
                 yaw: Some(square_yaw(socket.orientation, yaw)),
                 hover: 0.075,
-                tolerance: if inside { 0.008 } else { 0.0022 },
+                tolerance: if inside { 0.008 } else { 0.0035 },
                 clearance: 0.036,
             };
             return carry.go(hand, peg.position, yaw);

@@ -81,7 +81,7 @@ impl Place {
             on: base.body,
             top: HALF,
             reach: 0.02,
-            care: 0.003,
+            care: 0.004,
         }
     }
 
@@ -144,6 +144,6 @@ pub(crate) fn plate_place(stage: &mut Stage<'_>) -> DVec2 {
 
 /// A place and a turn for a tray.
 pub(crate) fn tray_place(stage: &mut Stage<'_>) -> (DVec2, f64) {
-    let at = stage.place(&FURNITURE, TRAY_INNER + 0.02);
+    let at = stage.place(&FURNITURE, TRAY_INNER + 0.035);
     (at, stage.between(-0.3, 0.3))
 }
