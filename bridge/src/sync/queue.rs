@@ -41,8 +41,15 @@ impl Bound {
 /// A bounded first-in-first-out queue for many senders and readers. Clones share the queue.
 ///
 /// Sending never waits for a reader: what does not fit is dropped and counted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Queue<T>(Arc<Shared<T>>);
+
+// A derive would ask the items for the same.
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 #[derive(Debug)]
 struct Shared<T> {
