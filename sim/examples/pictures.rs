@@ -15,14 +15,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.shift = shift.parse()?;
     config.cameras = CameraConfig::both(side.parse()?).to_vec();
     let run = demonstrate(&config, &Disturbance::NONE)?;
-    println!("{}: {:?} after {} ticks", run.instruction, run.outcome, run.steps.len());
+    println!(
+        "{}: {:?} after {} ticks",
+        run.instruction,
+        run.outcome,
+        run.steps.len()
+    );
     // One strip: the front camera above, the wrist camera below, six moments from left to right.
     let side: usize = side.parse()?;
     let moments = 6;
     let mut strip = vec![0; side * moments * side * 2 * 3];
     for moment in 0..moments {
         let index = moment * run.steps.len() / (moments - 1);
-        let seen = run.steps.get(index).map_or(&run.last, |step| &step.observation);
+        let seen = run
+            .steps
+            .get(index)
+            .map_or(&run.last, |step| &step.observation);
         for (row, frame) in seen.frames.iter().enumerate() {
             for (y, line) in frame.data.chunks_exact(side * 3).enumerate() {
                 let start = ((row * side + y) * moments + moment) * side * 3;

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod bench;
 mod color;
 mod demonstrate;
 mod episode;
@@ -39,6 +40,7 @@ mod shift;
 mod task;
 mod view;
 
+pub use bench::{BenchConfig, BenchReport, DemonstrationCost, PictureRate, bench};
 pub use color::Color;
 pub use demonstrate::{Demonstration, Disturbance, Step, demonstrate};
 pub use episode::{Episode, EpisodeConfig, Outcome};

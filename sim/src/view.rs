@@ -246,6 +246,14 @@ fn nominal(view: View) -> Camera {
     }
 }
 
+/// The camera of an unshifted world, placed in it.
+pub(crate) fn nominal_camera(view: View, tool: &Pose) -> Camera {
+    match view {
+        View::Front => nominal(view),
+        View::Wrist => on_hand(&nominal(view), tool),
+    }
+}
+
 /// A camera given in the frame of the tool, in the world.
 fn on_hand(camera: &Camera, tool: &Pose) -> Camera {
     let local = Pose::new(camera.position.as_dvec3(), wide(camera.rotation));

@@ -5,7 +5,8 @@ use crate::SimError;
 /// One way in which a world may differ from the nominal one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Knob {
-    /// Cameras moved by up to 2, 5, 10 cm per axis and turned by up to 2, 5, 10 degrees.
+    /// The front camera moved by up to 2, 5, 10 cm per axis, the wrist camera by a fifth of that; both
+    /// turned by up to 2, 5, 10 degrees.
     Camera,
     /// Field of view times or divided by up to 1.05, 1.12, 1.25.
     FieldOfView,
@@ -13,7 +14,7 @@ pub enum Knob {
     Light,
     /// Shadows off.
     Shadows,
-    /// Each linear color component of things and table changed by up to 0.05, 0.12, 0.25.
+    /// Other colors of table, floor and furniture, and other tones of what is called by its color.
     Colors,
     /// Other patterns on table, floor and things.
     Textures,

@@ -130,6 +130,16 @@ mod tests {
         assert!("".parse::<Shift>().unwrap().is_none());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z_=,0-9 é-]{0,60}") {
+            if let Ok(shift) = text.parse::<Shift>() {
+                let again: Shift = shift.to_string().parse().unwrap();
+                proptest::prop_assert_eq!(again, shift);
+            }
+        }
+    }
+
     #[test]
     fn errors_say_what_exists() {
         let message = |text: &str| text.parse::<Shift>().map_err(|error| error.to_string());

@@ -30,7 +30,7 @@ impl Block {
     pub(crate) fn add(stage: &mut Stage<'_>, color: Color, region: &Region, turn: f64) -> Self {
         let at = stage.place(region, ROOM);
         let yaw = stage.between(-turn, turn);
-        let look = stage.look(color.linear());
+        let look = stage.named(color);
         let half = HALF as f32;
         let pose = Pose::new(at.extend(HALF), DQuat::from_rotation_z(yaw));
         let parts = [Part::cuboid([half; 3], look)];

@@ -39,7 +39,7 @@ impl Button {
             let at = stage.place(&region, 0.055);
             let foot = Pose::new(at.extend(0.0), DQuat::IDENTITY);
             let case = stage.look([0.20, 0.21, 0.22]);
-            let cap = stage.look(color.linear());
+            let cap = stage.named(color);
             let socket = Part::cylinder(0.010, 0.032, case).at(Vector::new(0.0, 0.0, 0.010));
             let socket = stage.world.add_fixed(&foot, &[socket]);
             // The cap's lower part is inside the case.

@@ -53,7 +53,7 @@ impl Peg {
         let mut pegs = colors.into_iter().take(1 + others).map(|color| {
             let at = stage.place(&near, 0.055);
             let yaw = stage.between(-0.4, 0.4);
-            let look = stage.look(color.linear());
+            let look = stage.named(color);
             let (half, length) = (PEG[0] as f32, PEG[1] as f32);
             let pose = Pose::new(at.extend(PEG[1]), DQuat::from_rotation_z(yaw));
             let parts = [Part::cuboid([half, half, length], look)];

@@ -10,7 +10,7 @@ use super::words::{Slot, Words};
 use crate::Color;
 use crate::physics::{Part, World};
 use crate::random::{between, index, shuffle};
-use crate::render::{Material, perturb_color, perturb_texture};
+use crate::render::{Material, Texture, perturb_color, perturb_texture, perturb_tone};
 
 /// A rectangle of the table [m].
 #[derive(Clone, Copy, Debug)]
@@ -103,16 +103,26 @@ impl Stage<'_> {
         between(self.layout, 0.0, 1.0) < probability
     }
 
+    /// The look under the shift in force of a thing that instructions call by its color.
+    pub(crate) fn named(&mut self, color: Color) -> Material {
+        let tone = perturb_tone(color.linear(), self.color_level, self.looks);
+        perturb_texture(
+            Material::textured(tone, Texture::None, PATTERN_SCALE),
+            self.texture_level,
+            self.looks,
+        )
+    }
+
     /// The look of a thing of this linear color under the shift in force.
     pub(crate) fn look(&mut self, color: [f32; 3]) -> Material {
-        self.dress(Material::plain(color), 25.0)
+        self.dress(Material::plain(color), PATTERN_SCALE)
     }
 
     /// `material` under the shift in force; a plain one that gets a pattern gets `scale` cells per
     /// metre.
     pub(crate) fn dress(&mut self, mut material: Material, scale: f32) -> Material {
         material.color = perturb_color(material.color, self.color_level, self.looks);
-        if material.texture == crate::render::Texture::None {
+        if material.texture == Texture::None {
             material.texture_scale = scale;
         }
         perturb_texture(material, self.texture_level, self.looks)
@@ -162,6 +172,8 @@ impl Stage<'_> {
     }
 }
 
+/// Cells per metre of patterns on things.
+const PATTERN_SCALE: f32 = 25.0;
 /// Height of the plate [m].
 pub(crate) const PLATE_HEIGHT: f64 = 0.008;
 /// Radius of the plate [m].
