@@ -93,7 +93,7 @@ fn late_commands_act_late_and_lost_ones_not_at_all() {
     let mut stood = 0;
     for _ in 0..40 {
         let before = rig.episode.joint_state().position[7];
-        let open = (rig.episode.ticks() / 2) % 2 == 0;
+        let open = (rig.episode.ticks() / 2).is_multiple_of(2);
         rig.apply([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, if open { 1.0 } else { -1.0 }]);
         let after = rig.episode.joint_state().position[7];
         stood += u32::from((after - before).abs() < 2e-3);
