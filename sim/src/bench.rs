@@ -11,12 +11,12 @@ use crate::{
     demonstrate,
 };
 
-/// What [`bench`] measures.
+/// What [`bench()`] measures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BenchConfig {
     /// About how long each measurement takes.
     pub span: Duration,
-    /// Sides of the square pictures [pixels].
+    /// Sides of the square pictures (pixels).
     pub sides: Vec<u32>,
 }
 
@@ -51,7 +51,7 @@ pub struct BenchReport {
 pub struct PictureRate {
     /// Camera.
     pub camera: String,
-    /// Side [pixels].
+    /// Side (pixels).
     pub side: u32,
     /// Pictures per second.
     pub per_second: f64,
@@ -60,7 +60,7 @@ pub struct PictureRate {
 /// Demonstrations with pictures of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DemonstrationCost {
-    /// Side of both cameras' pictures [pixels]; zero for none.
+    /// Side of both cameras' pictures (pixels); zero for none.
     pub side: u32,
     /// Seconds per demonstration.
     pub seconds: f64,

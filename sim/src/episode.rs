@@ -248,8 +248,8 @@ impl Episode {
         })
     }
 
-    /// Lets one control tick pass under joint targets: positions [rad] and the gripper's width
-    /// [m]. Targets beyond the limits are cut; one that is not finite leaves that joint where it
+    /// Lets one control tick pass under joint targets: positions (rad) and the gripper's width
+    /// (m). Targets beyond the limits are cut; one that is not finite leaves that joint where it
     /// was told to be before. Does nothing once the episode is over.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub(crate) struct HomeEntry {
     pub gripper: f64,
 }
 
-/// Longest link offset taken seriously [m]; a larger one is surely in millimetres.
+/// Longest link offset taken seriously (m); a larger one is surely in millimetres.
 const LONGEST: f64 = 10.0;
 
 impl Description {

@@ -13,11 +13,11 @@ pub struct InverseConfig {
     pub damping: f64,
     /// Share of the way to the rest posture that the redundant motion takes per iteration, 0 to 1.
     pub posture_gain: f64,
-    /// Largest change of any joint per iteration [rad].
+    /// Largest change of any joint per iteration (rad).
     pub step: f64,
-    /// Position error that counts as reached [m].
+    /// Position error that counts as reached (m).
     pub position_tolerance: f64,
-    /// Orientation error that counts as reached [rad].
+    /// Orientation error that counts as reached (rad).
     pub rotation_tolerance: f64,
 }
 
@@ -39,14 +39,17 @@ impl InverseConfig {
     };
 }
 
+/// Iterations without progress after which a search is given up.
+const STALLED: u32 = 4;
+
 /// What the search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Solution {
     /// Joints within their limits; the gripper as in the start.
     pub joints: Joints,
-    /// Distance left to the target [m].
+    /// Distance left to the target (m).
     pub position_error: f64,
-    /// Angle left to the target [rad].
+    /// Angle left to the target (rad).
     pub rotation_error: f64,
     /// Whether both errors are within tolerance.
     pub reached: bool,
@@ -61,6 +64,7 @@ impl Robot {
     pub fn inverse(&self, target: &Pose, start: &Joints, config: &InverseConfig) -> Solution {
         let mut joints = self.clamp(start);
         let mut solution = self.judge(target, &joints, config);
+        let mut stalled = 0;
         for _ in 0..config.iterations {
             let (tool, jacobian) = self.jacobian(&joints);
             let (translation, rotation) = tool.difference(target);
@@ -93,9 +97,20 @@ impl Robot {
                 *joint += scale * delta;
             }
             joints = self.clamp(&joints);
+            let before = solution.position_error + solution.rotation_error;
             solution = self.judge(target, &joints, config);
             // Settled: the target is met and the posture no longer changes.
             if solution.reached && largest < 1e-4 {
+                break;
+            }
+            // Stuck: the target is out of reach, and more of the same will not help.
+            let after = solution.position_error + solution.rotation_error;
+            stalled = if after > 0.98 * before {
+                stalled + 1
+            } else {
+                0
+            };
+            if !solution.reached && stalled >= STALLED {
                 break;
             }
         }

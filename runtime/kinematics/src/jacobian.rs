@@ -6,7 +6,7 @@ use crate::MAX_DOF;
 pub(crate) const ARM: usize = MAX_DOF - 1;
 
 /// Tool velocity per joint velocity: one column per arm joint, each `vx vy vz wx wy wz` in the base
-/// frame [m/rad and rad/rad]. Columns of joints that the robot does not have are zero.
+/// frame (m/rad and rad/rad). Columns of joints that the robot does not have are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jacobian {
     /// The columns.

@@ -32,7 +32,7 @@ mod tests;
 /// Most joints a robot may have, the gripper included.
 pub const MAX_DOF: usize = 8;
 
-/// Positions of all joints [rad], then the gripper's width [m], then zeros up to [`MAX_DOF`].
+/// Positions of all joints (rad), then the gripper's width (m), then zeros up to [`MAX_DOF`].
 pub type Joints = [f64; MAX_DOF];
 
 pub use error::RobotError;

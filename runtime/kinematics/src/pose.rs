@@ -5,7 +5,7 @@ use glam::{DQuat, DVec3};
 /// A rigid transform: the pose of a frame in its reference frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
-    /// Origin of the frame [m].
+    /// Origin of the frame (m).
     pub position: DVec3,
     /// Orientation of the frame, a unit quaternion.
     pub orientation: DQuat,
@@ -26,7 +26,7 @@ impl Pose {
         }
     }
 
-    /// A pose from a position [m] and roll, pitch and yaw [rad] about the fixed axes x, y, z.
+    /// A pose from a position (m) and roll, pitch and yaw (rad) about the fixed axes x, y, z.
     pub fn from_xyz_rpy(xyz: [f64; 3], rpy: [f64; 3]) -> Self {
         let [roll, pitch, yaw] = rpy;
         Self {
@@ -56,12 +56,12 @@ impl Pose {
         }
     }
 
-    /// A point of this frame, in the reference frame [m].
+    /// A point of this frame, in the reference frame (m).
     pub fn transform(&self, point: DVec3) -> DVec3 {
         self.position + self.orientation * point
     }
 
-    /// What leads from this pose to `target`: translation [m] and rotation vector [rad], both in
+    /// What leads from this pose to `target`: translation (m) and rotation vector (rad), both in
     /// the reference frame. The rotation is at most half a turn long.
     pub fn difference(&self, target: &Self) -> (DVec3, DVec3) {
         let turn = target.orientation * self.orientation.conjugate();
@@ -69,7 +69,7 @@ impl Pose {
         (target.position - self.position, turn.to_scaled_axis())
     }
 
-    /// This pose moved by `translation` [m] and turned by the rotation vector `rotation` [rad],
+    /// This pose moved by `translation` (m) and turned by the rotation vector `rotation` (rad),
     /// both in the reference frame; the turn is about the frame's own origin.
     #[must_use]
     pub fn moved(&self, translation: DVec3, rotation: DVec3) -> Self {

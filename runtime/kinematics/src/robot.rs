@@ -13,13 +13,13 @@ const TABLETOP: &str = include_str!("../../../assets/robots/tabletop_arm.toml");
 /// Limits of one joint, or of the gripper.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Lowest position [rad or m].
+    /// Lowest position (rad or m).
     pub lower: f64,
-    /// Highest position [rad or m].
+    /// Highest position (rad or m).
     pub upper: f64,
-    /// Highest speed [rad/s or m/s].
+    /// Highest speed (rad/s or m/s).
     pub velocity: f64,
-    /// Highest acceleration [rad/s² or m/s²].
+    /// Highest acceleration (rad/s² or m/s²).
     pub acceleration: f64,
 }
 
@@ -29,20 +29,20 @@ pub struct Link {
     /// Pose of the joint's frame in the frame before, at joint position zero. The joint turns
     /// about z.
     pub origin: Pose,
-    /// Mass [kg].
+    /// Mass (kg).
     pub mass: f64,
-    /// Radius of the link [m].
+    /// Radius of the link (m).
     pub radius: f64,
 }
 
 /// The region in which the tool may be asked to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Workspace {
-    /// Lowest corner [m].
+    /// Lowest corner (m).
     pub min: DVec3,
-    /// Highest corner [m].
+    /// Highest corner (m).
     pub max: DVec3,
-    /// Largest angle between the tool's z axis and straight down [rad].
+    /// Largest angle between the tool's z axis and straight down (rad).
     pub tilt: f64,
 }
 
@@ -175,15 +175,15 @@ impl Robot {
     pub fn home(&self) -> &Joints {
         &self.home
     }
-    /// Largest force of the gripper [N].
+    /// Largest force of the gripper (N).
     pub fn gripper_force(&self) -> f64 {
         self.gripper_force
     }
-    /// Width of the open gripper [m].
+    /// Width of the open gripper (m).
     pub fn gripper_open(&self) -> f64 {
         self.limits.last().map_or(0.0, |limits| limits.upper)
     }
-    /// Width of the closed gripper [m].
+    /// Width of the closed gripper (m).
     pub fn gripper_closed(&self) -> f64 {
         self.limits.last().map_or(0.0, |limits| limits.lower)
     }

@@ -18,7 +18,7 @@ const POSTURE_GAINS: [f64; 3] = [InverseConfig::SERVO.posture_gain, 0.02, 0.0];
 /// What to send to the joints.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServoStep {
-    /// Targets of all joints, the gripper last [rad, m].
+    /// Targets of all joints, the gripper last (rad, m).
     pub joints: Joints,
     /// Whether the whole step was made. If not, the target moved by a part of it or not at all.
     pub reached: bool,
@@ -82,7 +82,7 @@ impl TcpServo {
         &self.robot
     }
 
-    /// Moves the target by `translation` [m] and the rotation vector `rotation` [rad], both in the
+    /// Moves the target by `translation` (m) and the rotation vector `rotation` (rad), both in the
     /// base frame, and the gripper towards open or closed. Values that are not finite count as
     /// zero. Does not allocate.
     pub fn advance(
@@ -119,14 +119,20 @@ impl TcpServo {
     /// Joints for `target` that can be had within one period, with as much of the way back to the
     /// home posture as the speed limits leave room for.
     fn joints_for(&self, target: &Pose) -> Option<Joints> {
-        POSTURE_GAINS.into_iter().find_map(|posture_gain| {
+        for posture_gain in POSTURE_GAINS {
             let config = InverseConfig {
                 posture_gain,
                 ..InverseConfig::SERVO
             };
             let solution = self.robot.inverse(target, &self.joints, &config);
-            (solution.reached && self.within_speed(&solution.joints)).then_some(solution.joints)
-        })
+            if !solution.reached {
+                return None;
+            }
+            if self.within_speed(&solution.joints) {
+                return Some(solution.joints);
+            }
+        }
+        None
     }
 
     fn within_speed(&self, joints: &Joints) -> bool {

@@ -9,15 +9,15 @@ use super::{Hand, Wish, facing};
 /// Where and how a thing is held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grip {
-    /// Point between the pads [m].
+    /// Point between the pads (m).
     pub at: DVec3,
-    /// Turn of the hand about the vertical [rad].
+    /// Turn of the hand about the vertical (rad).
     pub yaw: f64,
-    /// Width of the thing there [m].
+    /// Width of the thing there (m).
     pub width: f64,
 }
 
-/// Height above the grip for travel [m].
+/// Height above the grip for travel (m).
 const HOVER: f64 = 0.09;
 
 impl Grip {
@@ -67,15 +67,15 @@ impl Grip {
 /// Where a held thing should go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carry {
-    /// Where its centre should be when it is let go [m].
+    /// Where its centre should be when it is let go (m).
     pub to: DVec3,
-    /// Turn it should have, if that matters [rad].
+    /// Turn it should have, if that matters (rad).
     pub yaw: Option<f64>,
-    /// Height above the goal for travel [m].
+    /// Height above the goal for travel (m).
     pub hover: f64,
-    /// Horizontal distance at which it may be lowered all the way [m].
+    /// Horizontal distance at which it may be lowered all the way (m).
     pub tolerance: f64,
-    /// Height above the goal that is needed beside it, from 1.6 times the tolerance on [m].
+    /// Height above the goal that is needed beside it, from 1.6 times the tolerance on (m).
     pub clearance: f64,
 }
 

@@ -7,7 +7,7 @@ use super::{ROTATION_SCALE, TRANSLATION_SCALE};
 
 /// Share of the way to the wish that one tick covers when the wish is near.
 const GAIN: f64 = 0.6;
-/// Usual speed of travel [m per tick].
+/// Usual speed of travel (m per tick).
 pub(crate) const TRAVEL: f64 = 0.018;
 
 /// Where the hand is.
@@ -17,7 +17,7 @@ pub(crate) struct Hand {
     pub commanded: Pose,
     /// Measured pose of the tool centre point.
     pub measured: Pose,
-    /// Measured opening of the gripper [m].
+    /// Measured opening of the gripper (m).
     pub width: f64,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Wish {
     pub pose: Pose,
     /// Whether the gripper should be open.
     pub open: bool,
-    /// Fastest travel [m per tick].
+    /// Fastest travel (m per tick).
     pub speed: f64,
 }
 
@@ -46,7 +46,7 @@ impl Wish {
 }
 
 impl Hand {
-    /// Turn of the hand about the vertical [rad].
+    /// Turn of the hand about the vertical (rad).
     pub(crate) fn yaw(&self) -> f64 {
         yaw_of(self.measured.orientation)
     }
@@ -54,8 +54,8 @@ impl Hand {
     /// To `target` from above: down a funnel that allows the less height the farther the hand still
     /// is from the vertical through the target, and up before sideways when it is too low.
     ///
-    /// `hover` is the height above the target for travel [m]; `tolerance` the distance from the
-    /// vertical at which the hand may be all the way down [m].
+    /// `hover` is the height above the target for travel (m); `tolerance` the distance from the
+    /// vertical at which the hand may be all the way down (m).
     pub(crate) fn approach(&self, target: &Pose, hover: f64, tolerance: f64) -> Pose {
         let here = self.measured.position;
         let (_, turn) = self.measured.difference(target);
@@ -91,7 +91,7 @@ pub(crate) fn facing(yaw: f64) -> DQuat {
     DQuat::from_rotation_z(yaw) * DQuat::from_rotation_x(std::f64::consts::PI)
 }
 
-/// Turn about the vertical of the x axis of a frame [rad].
+/// Turn about the vertical of the x axis of a frame (rad).
 pub(crate) fn yaw_of(orientation: DQuat) -> f64 {
     let x = orientation * DVec3::X;
     DVec2::X.angle_to(x.truncate())

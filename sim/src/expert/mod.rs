@@ -8,9 +8,9 @@ pub(crate) use hand::{Hand, TRAVEL, Wish, facing, yaw_of};
 
 use crate::Episode;
 
-/// Tool translation per tick that an action of 1 stands for [m].
+/// Tool translation per tick that an action of 1 stands for (m).
 pub const TRANSLATION_SCALE: f64 = 0.02;
-/// Tool rotation per tick that an action of 1 stands for [rad].
+/// Tool rotation per tick that an action of 1 stands for (rad).
 pub const ROTATION_SCALE: f64 = 0.10;
 
 /// The scripted expert of every task. It sees the true state of the world and has no memory.

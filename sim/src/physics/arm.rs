@@ -13,13 +13,13 @@ use super::settings::{PhysicsSettings, STEP, SUBSTEPS, robot_groups};
 use crate::SimError;
 use crate::render::Material;
 
-/// Stiffness of the arm's motors [N m/rad], from the base to the wrist.
+/// Stiffness of the arm's motors (N m/rad), from the base to the wrist.
 const STIFFNESS: [f32; 7] = [4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0];
-/// Damping of the arm's motors [N m s/rad].
+/// Damping of the arm's motors (N m s/rad).
 const DAMPING: [f32; 7] = [450.0, 450.0, 350.0, 350.0, 200.0, 200.0, 200.0];
-/// Largest torque of the arm's motors [N m].
+/// Largest torque of the arm's motors (N m).
 const TORQUE: [f32; 7] = [87.0, 87.0, 87.0, 87.0, 40.0, 40.0, 40.0];
-/// Inertia of the rotors as the joints feel it [kg m²].
+/// Inertia of the rotors as the joints feel it (kg m²).
 const ARMATURE: f32 = 0.1;
 const FINGER_STIFFNESS: f32 = 2000.0;
 const FINGER_DAMPING: f32 = 60.0;
@@ -28,14 +28,14 @@ const FINGER_MASS: f32 = 0.05;
 /// Coulomb friction coefficient of the pads.
 const PAD_FRICTION: f32 = 1.0;
 
-/// Half extents of a finger: across the closing direction, along it, and along the tool [m].
+/// Half extents of a finger: across the closing direction, along it, and along the tool (m).
 pub(crate) const FINGER_HALF: [f32; 3] = [0.010, 0.006, 0.028];
-/// How far the finger tips reach beyond the tool centre point [m].
+/// How far the finger tips reach beyond the tool centre point (m).
 pub(crate) const FINGER_TIP: f32 = 0.006;
-/// Half extents of the palm and its distance behind the tool centre point [m].
+/// Half extents of the palm and its distance behind the tool centre point (m).
 const PALM_HALF: [f32; 3] = [0.025, 0.055, 0.02];
 const PALM_BEHIND: f32 = 0.07;
-/// How far behind the tool centre point the axis of the last link ends [m].
+/// How far behind the tool centre point the axis of the last link ends (m).
 const WRIST_BEHIND: f32 = 0.125;
 
 const WHITE: Material = Material::plain([0.78, 0.80, 0.82]);
@@ -45,7 +45,7 @@ const ACCENT: Material = Material::plain([0.45, 0.50, 0.55]);
 /// Measured joints.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ArmState {
-    /// Positions [rad], the gripper's width [m] after the arm's joints.
+    /// Positions (rad), the gripper's width (m) after the arm's joints.
     pub position: Joints,
     /// Velocities, in the same order.
     pub velocity: Joints,
@@ -195,7 +195,7 @@ impl Arm {
         self.targets = *home;
     }
 
-    /// The joints that are commanded [rad, m].
+    /// The joints that are commanded (rad, m).
     pub(crate) fn targets(&self) -> &Joints {
         &self.targets
     }

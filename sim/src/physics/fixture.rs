@@ -12,9 +12,9 @@ use crate::SimError;
 /// How the moving part moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Motion {
-    /// Along the axis [m].
+    /// Along the axis (m).
     Slide,
-    /// About the axis [rad].
+    /// About the axis (rad).
     Turn,
 }
 
@@ -26,15 +26,15 @@ pub(crate) struct Slider {
     pub axis: Vector,
     /// Where the moving part's frame is in the fixed part's frame, at coordinate zero.
     pub origin: Vector,
-    /// Range of the coordinate [m or rad].
+    /// Range of the coordinate (m or rad).
     pub limits: [f32; 2],
     /// Coordinate at the start.
     pub start: f32,
-    /// Viscous damping [N s/m or N m s/rad].
+    /// Viscous damping (N s/m or N m s/rad).
     pub damping: f32,
-    /// Dry friction [N or N m].
+    /// Dry friction (N or N m).
     pub friction: f32,
-    /// Spring to coordinate zero [N/m or N m/rad]; zero for none.
+    /// Spring to coordinate zero (N/m or N m/rad); zero for none.
     pub spring: f32,
 }
 
@@ -92,7 +92,7 @@ impl World {
         Ok(handle)
     }
 
-    /// Coordinate of a joint made by [`World::join`] [m or rad].
+    /// Coordinate of a joint made by [`World::join`] (m or rad).
     pub(crate) fn coordinate(&self, joint: MultibodyJointHandle) -> f64 {
         let found = self.physics.multibody_joints.get(joint);
         let link = found.and_then(|(multibody, link)| multibody.link(link));

@@ -34,7 +34,7 @@ impl Part {
         }
     }
 
-    /// A box with half extents `half` [m].
+    /// A box with half extents `half` (m).
     pub(crate) fn cuboid(half: [f32; 3], material: Material) -> Self {
         Self::new(
             Geometry::Cuboid {
@@ -71,7 +71,7 @@ impl Part {
         part
     }
 
-    /// The part moved to `position` in the frame of the body [m].
+    /// The part moved to `position` in the frame of the body (m).
     #[must_use]
     pub(crate) fn at(mut self, position: Vector) -> Self {
         self.local.translation = position;

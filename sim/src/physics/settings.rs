@@ -7,7 +7,7 @@ use rapier3d::geometry::{Group, InteractionGroups, InteractionTestMode};
 pub const SUBSTEPS: u32 = 25;
 /// Length of a control tick in nanoseconds.
 pub const CONTROL_PERIOD_NANOS: i64 = 50_000_000;
-/// Length of a physics step [s].
+/// Length of a physics step (s).
 pub(crate) const STEP: f32 = 1.0 / 500.0;
 
 /// What may differ from episode to episode.
@@ -15,7 +15,7 @@ pub(crate) const STEP: f32 = 1.0 / 500.0;
 pub(crate) struct PhysicsSettings {
     /// Factor on the stiffness and damping of the arm's motors.
     pub motor_gain: f32,
-    /// Largest force of each finger [N].
+    /// Largest force of each finger (N).
     pub grip_force: f32,
     /// Coulomb friction coefficient of things that can be moved.
     pub friction: f32,

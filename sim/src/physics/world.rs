@@ -135,7 +135,7 @@ impl World {
         body.map_or(Pose::IDENTITY, |body| pose(body.position()))
     }
 
-    /// Speed of a body's centre [m/s].
+    /// Speed of a body's centre (m/s).
     pub(crate) fn speed(&self, body: RigidBodyHandle) -> f64 {
         let body = self.physics.bodies.get(body);
         body.map_or(0.0, |body| f64::from(body.linvel().length()))

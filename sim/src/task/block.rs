@@ -9,11 +9,11 @@ use crate::Color;
 use crate::expert::{Grip, Hand, yaw_of};
 use crate::physics::{Part, World};
 
-/// Half of a block's side [m].
+/// Half of a block's side (m).
 pub(crate) const HALF: f64 = 0.02;
-/// Mass of a block [kg].
+/// Mass of a block (kg).
 const MASS: f32 = 0.10;
-/// Room that a block needs so that the open gripper fits beside its neighbour [m].
+/// Room that a block needs so that the open gripper fits beside its neighbour (m).
 pub(crate) const ROOM: f64 = 0.05;
 /// Where blocks may lie.
 pub(crate) const REGION: Region = Region::new([0.36, 0.58], [-0.21, 0.21]);
@@ -26,7 +26,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Puts a block somewhere in `region`, turned by up to `turn` [rad] either way.
+    /// Puts a block somewhere in `region`, turned by up to `turn` (rad) either way.
     pub(crate) fn add(stage: &mut Stage<'_>, color: Color, region: &Region, turn: f64) -> Self {
         let at = stage.place(region, ROOM);
         let yaw = stage.between(-turn, turn);
@@ -38,7 +38,7 @@ impl Block {
         Self { body, color }
     }
 
-    /// Where its centre is [m].
+    /// Where its centre is (m).
     pub(crate) fn position(&self, world: &World) -> DVec3 {
         world.pose(self.body).position
     }
@@ -61,7 +61,7 @@ impl Block {
     }
 }
 
-/// Turn of a square thing about the vertical that is nearest to `near` [rad].
+/// Turn of a square thing about the vertical that is nearest to `near` (rad).
 pub(crate) fn square_yaw(orientation: DQuat, near: f64) -> f64 {
     use std::f64::consts::{FRAC_PI_2, PI};
     // The face that looks most upwards decides which axes are level.

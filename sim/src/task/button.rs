@@ -12,11 +12,11 @@ use crate::SimError;
 use crate::expert::{Hand, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_TIP, Motion, Part, Slider, World};
 
-/// How far a button goes down [m].
+/// How far a button goes down (m).
 const TRAVEL_RANGE: f64 = 0.010;
-/// How far down counts as pressed [m].
+/// How far down counts as pressed (m).
 const PRESSED: f64 = 0.006;
-/// Height of a button's top when it is up [m].
+/// Height of a button's top when it is up (m).
 const TOP: f64 = 0.036;
 
 struct Plunger {

@@ -14,19 +14,19 @@ use crate::expert::{Grip, Hand, TRAVEL, Wish, facing, yaw_of};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
 use crate::render::Material;
 
-/// How far the drawer comes out [m].
+/// How far the drawer comes out (m).
 const TRAVEL_RANGE: f32 = 0.15;
-/// Opening that counts as open [m].
+/// Opening that counts as open (m).
 const OPEN: f64 = 0.11;
-/// Opening that counts as closed [m].
+/// Opening that counts as closed (m).
 const CLOSED: f64 = 0.012;
-/// Distance of the handle from the front [m].
+/// Distance of the handle from the front (m).
 const STAND_OFF: f64 = 0.035;
-/// Width of the handle's bar [m].
+/// Width of the handle's bar (m).
 const BAR: f64 = 0.012;
-/// Height of the handle's middle [m].
+/// Height of the handle's middle (m).
 const HANDLE_HEIGHT: f64 = 0.05;
-/// Where along the front the drawer is pushed shut: beside the handle [m].
+/// Where along the front the drawer is pushed shut: beside the handle (m).
 const PUSH_ASIDE: f64 = 0.045;
 
 pub(crate) struct Drawer {

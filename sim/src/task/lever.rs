@@ -13,13 +13,13 @@ use crate::SimError;
 use crate::expert::{Hand, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
 
-/// Turn that counts as done [rad].
+/// Turn that counts as done (rad).
 const TURNED: f64 = 0.7;
-/// Distance from the axis at which the expert pushes [m].
+/// Distance from the axis at which the expert pushes (m).
 const ARM: f64 = 0.085;
-/// Half of the bar's thickness [m].
+/// Half of the bar's thickness (m).
 const BAR: f64 = 0.008;
-/// Height of the bar's middle [m].
+/// Height of the bar's middle (m).
 const HEIGHT: f64 = 0.045;
 
 pub(crate) struct Lever {

@@ -12,15 +12,15 @@ use super::{Activity, Progress};
 use crate::expert::{Carry, Grip, Hand, Wish};
 use crate::physics::{Part, World};
 
-/// Half of a peg's width, and half of its length [m].
+/// Half of a peg's width, and half of its length (m).
 const PEG: [f64; 2] = [0.014, 0.04];
-/// Mass of a peg [kg].
+/// Mass of a peg (kg).
 const MASS: f32 = 0.08;
-/// Half of the hole's width [m].
+/// Half of the hole's width (m).
 const HOLE: f64 = 0.019;
-/// Depth of the hole, and so the height of the socket [m].
+/// Depth of the hole, and so the height of the socket (m).
 const DEPTH: f64 = 0.03;
-/// Distance of the grip from the peg's middle [m].
+/// Distance of the grip from the peg's middle (m).
 const GRIP: f64 = 0.016;
 
 pub(crate) struct Peg {

@@ -8,7 +8,7 @@ use super::{Activity, Progress};
 use crate::expert::{Hand, Wish};
 use crate::physics::World;
 
-/// Height of the block's centre that counts as lifted [m].
+/// Height of the block's centre that counts as lifted (m).
 const LIFTED: f64 = 0.10;
 
 pub(crate) struct PickUp {

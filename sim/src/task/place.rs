@@ -17,11 +17,11 @@ pub(crate) struct Place {
     block: Block,
     /// What the block is put on.
     on: RigidBodyHandle,
-    /// Height of the resting place above the origin of `on` [m].
+    /// Height of the resting place above the origin of `on` (m).
     top: f64,
-    /// Horizontal distance from the origin of `on` that counts as on it [m].
+    /// Horizontal distance from the origin of `on` that counts as on it (m).
     reach: f64,
-    /// How exactly the expert places [m].
+    /// How exactly the expert places (m).
     care: f64,
 }
 

@@ -10,9 +10,9 @@ use super::{Activity, Progress};
 use crate::expert::{Hand, Wish, facing};
 use crate::physics::{FINGER_HALF, World};
 
-/// How far from the line the block's centre may stop [m].
+/// How far from the line the block's centre may stop (m).
 const TOLERANCE: f64 = 0.025;
-/// Height of the tool centre point while pushing [m].
+/// Height of the tool centre point while pushing (m).
 const HEIGHT: f64 = 0.018;
 
 pub(crate) struct Push {

@@ -12,7 +12,7 @@ use crate::physics::{Part, World};
 use crate::random::{between, index, shuffle};
 use crate::render::{Material, Texture, perturb_color, perturb_texture, perturb_tone};
 
-/// A rectangle of the table [m].
+/// A rectangle of the table (m).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Region {
     pub min: DVec2,
@@ -174,13 +174,13 @@ impl Stage<'_> {
 
 /// Cells per metre of patterns on things.
 const PATTERN_SCALE: f32 = 25.0;
-/// Height of the plate [m].
+/// Height of the plate (m).
 pub(crate) const PLATE_HEIGHT: f64 = 0.008;
-/// Radius of the plate [m].
+/// Radius of the plate (m).
 pub(crate) const PLATE_RADIUS: f64 = 0.07;
-/// Half of the tray's inner side [m].
+/// Half of the tray's inner side (m).
 pub(crate) const TRAY_INNER: f64 = 0.068;
-/// Height of the tray's walls [m].
+/// Height of the tray's walls (m).
 pub(crate) const TRAY_WALL: f64 = 0.03;
-/// Thickness of the tray's floor [m].
+/// Thickness of the tray's floor (m).
 pub(crate) const TRAY_FLOOR: f64 = 0.004;
