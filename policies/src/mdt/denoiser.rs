@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::config::{DenoiserConfig, NoiseInput};
 use crate::nn::attention::repeat_interleave;
 use crate::nn::decoder::BlockNoise;
-use crate::nn::linear::{DENOISER_STD, linear};
+use crate::nn::linear::{DENOISER_STD, dense, linear};
 use crate::nn::mlp::{MlpHead, Projection, mlp_head};
 use crate::nn::sigma_embedding::SigmaLayers;
 use crate::nn::{
@@ -215,7 +215,7 @@ impl Denoiser {
         noise: &[BlockNoise],
         context: &[KeyValue],
     ) -> Tensor<3> {
-        let mut hidden = self.action_emb.forward(actions);
+        let mut hidden = dense(&self.action_emb, actions);
         if let Some(positions) = &self.action_positions {
             hidden = hidden + positions.val();
         }

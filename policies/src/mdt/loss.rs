@@ -91,11 +91,8 @@ pub fn action_loss(
         (context, projected)
     } else {
         let context = denoiser.context(tokens, GoalHead::Goal, None);
-        let projected = denoiser
-            .project(&context)
-            .into_iter()
-            .map(|part| part.repeat_interleave(draws))
-            .collect();
+        // The decoder's rows of one sample share its keys and values.
+        let projected = denoiser.project(&context);
         (context, projected)
     };
 

@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 
-use super::linear::linear;
+use super::kernels::{attend_cross, attend_self};
+use super::linear::{dense, dense_joined, linear};
 
 /// Shape of an [`Attention`].
 #[derive(Clone, Debug)]
@@ -45,36 +46,10 @@ pub struct Attention {
     pub causal: bool,
 }
 
-/// Projected keys and values, `[batch, heads, tokens, head width]`: constant while the context is.
+/// Keys and values of a context side by side, `[samples, tokens, 2 * width]`: constant while the
+/// context is.
 #[derive(Clone, Debug)]
-pub struct KeyValue {
-    /// Keys.
-    pub key: Tensor<4>,
-    /// Values.
-    pub value: Tensor<4>,
-}
-
-impl KeyValue {
-    /// Every row `times` times in a row along the batch: one observation, several noise draws.
-    pub fn repeat_interleave(self, times: usize) -> Self {
-        Self {
-            key: repeat_interleave(self.key, times),
-            value: repeat_interleave(self.value, times),
-        }
-    }
-}
-
-/// Every row of the first axis `times` times in a row.
-pub fn repeat_interleave<const D: usize>(input: Tensor<D>, times: usize) -> Tensor<D> {
-    if times == 1 {
-        return input;
-    }
-    let mut shape = input.dims();
-    let flat = shape[1..].iter().product::<usize>();
-    let rows = input.reshape([shape[0], 1, flat]).repeat_dim(1, times);
-    shape[0] *= times;
-    rows.reshape(shape)
-}
+pub struct KeyValue(pub Tensor<3>);
 
 impl Attention {
     /// Weights from N(0, 0.02²).
@@ -92,44 +67,100 @@ impl Attention {
         }
     }
 
-    /// Keys and values of a context, `[batch, tokens, width]`.
+    /// Keys and values of a context, `[samples, tokens, width]`.
     pub fn project(&self, context: Tensor<3>) -> KeyValue {
-        KeyValue {
-            key: self.split(self.key.forward(context.clone())),
-            value: self.split(self.value.forward(context)),
-        }
+        KeyValue(dense_joined(&[&self.key, &self.value], context))
     }
 
     /// Attention of `input` (`[batch, tokens, width]`) over itself; same shape out.
     pub fn over_self(&self, input: Tensor<3>) -> Tensor<3> {
-        let context = self.project(input.clone());
-        self.over(input, &context)
+        let rows = dense_joined(&[&self.query, &self.key, &self.value], input);
+        let mixed = attend_rows(rows, self.heads, self.causal, self.active_dropout());
+        self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
 
-    /// Attention of `input` (`[batch, tokens, width]`) over projected keys and values.
+    /// Attention of `input` (`[batch, tokens, width]`) over projected keys and values, where
+    /// `batch` is a multiple of the context's samples and consecutive rows share one.
     pub fn over(&self, input: Tensor<3>, context: &KeyValue) -> Tensor<3> {
-        let [batch, queries, width] = input.dims();
-        let [_, _, keys, head] = context.key.dims();
-        let query = self.split(self.query.forward(input));
-        let scale = (head as f64).sqrt().recip();
-        let mut scores = query.matmul(context.key.clone().swap_dims(2, 3)) * scale;
-        if self.causal {
-            scores = scores.clone() + causal_bias(queries, keys, &scores.device());
-        }
-        let weights = self.attention_dropout.forward(softmax(scores, 3));
-        let mixed = weights
-            .matmul(context.value.clone())
-            .swap_dims(1, 2)
-            .reshape([batch, queries, width]);
-        self.output_dropout.forward(self.c_proj.forward(mixed))
+        let query = dense(&self.query, input);
+        let dropout = self.active_dropout();
+        let fused = match dropout {
+            None => attend_cross(&query, &context.0, self.heads, self.causal),
+            Some(_) => None,
+        };
+        let mixed = fused.unwrap_or_else(|| {
+            let width = query.dims()[2];
+            let times = query.dims()[0] / context.0.dims()[0].max(1);
+            let context = repeat_interleave(context.0.clone(), times);
+            let key = context.clone().narrow(2, 0, width);
+            let value = context.narrow(2, width, width);
+            composed([query, key, value], self.heads, self.causal, dropout)
+        });
+        self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
 
-    fn split(&self, input: Tensor<3>) -> Tensor<4> {
-        let [batch, tokens, width] = input.dims();
-        input
-            .reshape([batch, tokens, self.heads, width / self.heads])
-            .swap_dims(1, 2)
+    fn active_dropout(&self) -> Option<&Dropout> {
+        let dropout = &self.attention_dropout;
+        (dropout.prob > 0.0 && dropout.training.is_enabled()).then_some(dropout)
     }
+}
+
+/// Attention over oneself from rows of query, key and value, `[batch, tokens, 3 * width]`.
+pub(super) fn attend_rows(
+    rows: Tensor<3>,
+    heads: usize,
+    causal: bool,
+    dropout: Option<&Dropout>,
+) -> Tensor<3> {
+    let fused = match dropout {
+        None => attend_self(&rows, heads, causal),
+        Some(_) => None,
+    };
+    fused.unwrap_or_else(|| {
+        let width = rows.dims()[2] / 3;
+        let part = |i: usize| rows.clone().narrow(2, i * width, width);
+        composed([part(0), part(1), part(2)], heads, causal, dropout)
+    })
+}
+
+/// Attention out of burn's operations; query, key and value are `[batch, tokens, width]`.
+pub(super) fn composed(
+    parts: [Tensor<3>; 3],
+    heads: usize,
+    causal: bool,
+    dropout: Option<&Dropout>,
+) -> Tensor<3> {
+    let [batch, queries, width] = parts[0].dims();
+    let head = width / heads;
+    let [query, key, value] = parts.map(|part| -> Tensor<4> {
+        let [batch, tokens, _] = part.dims();
+        part.reshape([batch, tokens, heads, head]).swap_dims(1, 2)
+    });
+    let keys = key.dims()[2];
+    let mut scores = query.matmul(key.swap_dims(2, 3)) * (head as f64).sqrt().recip();
+    if causal {
+        scores = scores.clone() + causal_bias(queries, keys, &scores.device());
+    }
+    let mut weights = softmax(scores, 3);
+    if let Some(dropout) = dropout {
+        weights = dropout.forward(weights);
+    }
+    weights
+        .matmul(value)
+        .swap_dims(1, 2)
+        .reshape([batch, queries, width])
+}
+
+/// Every row of the first axis `times` times in a row.
+pub fn repeat_interleave<const D: usize>(input: Tensor<D>, times: usize) -> Tensor<D> {
+    if times == 1 {
+        return input;
+    }
+    let mut shape = input.dims();
+    let flat = shape[1..].iter().product::<usize>();
+    let rows = input.reshape([shape[0], 1, flat]).repeat_dim(1, times);
+    shape[0] *= times;
+    rows.reshape(shape)
 }
 
 /// Zero where query `i` may see key `j`, minus infinity elsewhere: `[1, 1, queries, keys]`.

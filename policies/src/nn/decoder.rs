@@ -9,7 +9,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::silu};
 
 use super::attention::{Attention, AttentionConfig, KeyValue};
-use super::linear::linear;
+use super::kernels::gated_residual;
+use super::linear::{dense, linear};
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
 
@@ -84,7 +85,7 @@ impl Modulation {
     /// From noise embeddings `[batch, 1, width]`.
     pub fn forward(&self, noise: Tensor<3>) -> Modulated {
         let width = noise.dims()[2];
-        let all = self.modulation.1.forward(silu(noise));
+        let all = dense(&self.modulation.1, silu(noise));
         Modulated {
             parts: std::array::from_fn(|i| {
                 let part = all.clone().narrow(2, i * width, width);
@@ -147,11 +148,13 @@ impl DecoderBlock {
             BlockNoise::Modulated(Modulated {
                 parts: [shift_1, scale_1, gate_1, shift_2, scale_2, gate_2],
             }) => {
-                let normal = self.ln_1.forward(input.clone()) * scale_1.clone() + shift_1.clone();
-                let input = input + self.attn.over_self(normal) * gate_1.clone();
+                let (scale, shift) = (scale_1.clone(), shift_1.clone());
+                let normal = self.ln_1.modulated(input.clone(), scale, shift);
+                let input = gated_residual(input, self.attn.over_self(normal), gate_1.clone());
                 let input = input.clone() + self.cross_att.over(self.ln3.forward(input), context);
-                let normal = self.ln_2.forward(input.clone()) * scale_2.clone() + shift_2.clone();
-                input + self.mlp.forward(normal) * gate_2.clone()
+                let (scale, shift) = (scale_2.clone(), shift_2.clone());
+                let normal = self.ln_2.modulated(input.clone(), scale, shift);
+                gated_residual(input, self.mlp.forward(normal), gate_2.clone())
             }
             BlockNoise::Added(noise) => {
                 let normal = self.ln_1.forward(input.clone()) + noise.clone();

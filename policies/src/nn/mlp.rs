@@ -2,9 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Gelu, Linear};
-use burn::tensor::{Device, Tensor, activation::gelu};
+use burn::tensor::{Device, Tensor};
 
-use super::linear::linear;
+use super::kernels::gelu;
+use super::linear::{dense, linear};
 
 /// `Linear(D, 4D)`, GELU (exact), `Linear(4D, D)`, dropout: the transformer's feed-forward block.
 #[derive(Module, Debug)]
@@ -29,8 +30,8 @@ impl Mlp {
 
     /// `[batch, tokens, width]`, same shape out.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        self.dropout
-            .forward(self.c_proj.forward(gelu(self.c_fc.forward(input))))
+        let hidden = gelu(dense(&self.c_fc, input));
+        self.dropout.forward(dense(&self.c_proj, hidden))
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::kernels::{Affine, group_norm};
+use super::kernels::{Affine, group_norm, layer_norm};
 
 /// Layer norm over the last axis, with an optional bias. Epsilon 1e-5.
 #[derive(Module, Debug)]
@@ -23,14 +23,33 @@ impl LayerNorm {
         }
     }
 
-    /// `[.., width] -> [.., width]`.
-    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        burn::tensor::module::layer_norm(
-            input,
-            self.weight.val(),
-            self.bias.as_ref().map(Param::val),
-            1e-5,
-        )
+    /// `[batch, tokens, width]`, same shape out.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        layer_norm(input, self.affine())
+    }
+
+    /// The output times `scale` plus `shift`, each `[batch or 1, 1, width]`, in one.
+    pub fn modulated(&self, input: Tensor<3>, scale: Tensor<3>, shift: Tensor<3>) -> Tensor<3> {
+        let [rows, _, width] = scale.dims();
+        let (scale, shift) = (scale.reshape([rows, width]), shift.reshape([rows, width]));
+        let own = self.affine();
+        let affine = Affine {
+            shift: match &self.bias {
+                Some(_) => shift + own.shift * scale.clone(),
+                None => shift,
+            },
+            scale: own.scale * scale,
+        };
+        layer_norm(input, affine)
+    }
+
+    fn affine(&self) -> Affine {
+        let scale: Tensor<2> = self.weight.val().unsqueeze();
+        let shift = match &self.bias {
+            Some(bias) => bias.val().unsqueeze(),
+            None => Tensor::zeros(scale.shape(), &scale.device()),
+        };
+        Affine { scale, shift }
     }
 }
 

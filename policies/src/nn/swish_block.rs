@@ -3,12 +3,10 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{
-    Device, Tensor,
-    activation::{silu, softmax},
-};
+use burn::tensor::{Device, Tensor, activation::silu};
 
-use super::linear::linear_xavier;
+use super::attention::attend_rows;
+use super::linear::{dense, linear_xavier};
 use super::norm::RmsNorm;
 
 /// Shape of a [`SwishBlock`].
@@ -35,21 +33,8 @@ pub struct FusedAttention {
 
 impl FusedAttention {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let [batch, tokens, width] = input.dims();
-        let head = width / self.heads;
-        let all = self
-            .qkv
-            .forward(input)
-            .reshape([batch, tokens, 3, self.heads, head])
-            .permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| -> Tensor<4> { all.clone().narrow(0, i, 1).squeeze_dim(0) };
-        let scale = (head as f64).sqrt().recip();
-        let weights = softmax(part(0).matmul(part(1).swap_dims(2, 3)) * scale, 3);
-        let mixed = weights
-            .matmul(part(2))
-            .swap_dims(1, 2)
-            .reshape([batch, tokens, width]);
-        self.proj.forward(mixed)
+        let rows = dense(&self.qkv, input);
+        dense(&self.proj, attend_rows(rows, self.heads, false, None))
     }
 }
 
@@ -62,7 +47,7 @@ pub struct SwishGate {
 
 impl SwishGate {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let both = self.project.forward(input);
+        let both = dense(&self.project, input);
         let hidden = both.dims()[2] / 2;
         both.clone().narrow(2, 0, hidden) * silu(both.narrow(2, hidden, hidden))
     }
@@ -133,7 +118,7 @@ impl SwishBlock {
         let attended = self.attn.forward(self.pre_norm_attn.forward(input.clone()));
         let input = input + attended * self.layer_scale_attn.gamma.val().unsqueeze();
         let (gate, _, down) = &self.mlp;
-        let fed = down.forward(gate.forward(self.pre_norm_mlp.forward(input.clone())));
+        let fed = dense(down, gate.forward(self.pre_norm_mlp.forward(input.clone())));
         input + fed * self.layer_scale_mlp.gamma.val().unsqueeze()
     }
 }

@@ -15,6 +15,10 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Observations per step.
     pub batch: usize,
+    /// Pieces of a batch whose gradients are computed side by side and added in order: the number
+    /// of processor cores is a good choice. Part of the settings and not read from the machine, so
+    /// that a run gives the same numbers everywhere.
+    pub shards: usize,
     /// Noise levels per observation: the encoders are the dear part, so one encoding serves several.
     pub noise_draws: usize,
     /// Learning rate.
@@ -48,6 +52,7 @@ impl Default for TrainConfig {
         Self {
             steps: 20_000,
             batch: 64,
+            shards: 2,
             noise_draws: 4,
             learning_rate: LearningRate::Cosine {
                 peak: 1e-3,
@@ -82,6 +87,7 @@ impl TrainConfig {
         Self {
             steps: 40_000,
             batch: 128,
+            shards: 1,
             noise_draws: 1,
             learning_rate: LearningRate::TriStage {
                 peak: 1e-4,
@@ -106,6 +112,9 @@ impl TrainConfig {
         if self.batch == 0 || self.noise_draws == 0 || self.steps == 0 {
             return Some("steps, batch and noise_draws must be positive".into());
         }
+        if self.shards == 0 || self.batch % self.shards != 0 {
+            return Some("batch must be a multiple of shards".into());
+        }
         if self.checkpoint_every == 0 || self.report_every == 0 || self.validate_every == 0 {
             return Some(
                 "checkpoint_every, report_every and validate_every must be positive".into(),
@@ -120,11 +129,11 @@ impl TrainConfig {
         None
     }
 
-    /// Rows of a batch that the auxiliary losses see.
+    /// Rows of a shard that the auxiliary losses see.
     pub fn auxiliary_rows(&self) -> usize {
         if self.foresight_weight == 0.0 && self.inverse_dynamics_weight == 0.0 {
             return 0;
         }
-        (self.batch as f32 * self.auxiliary_share).round() as usize
+        ((self.batch / self.shards) as f32 * self.auxiliary_share).round() as usize
     }
 }

@@ -75,7 +75,21 @@ impl GradientSet {
         })
     }
 
+    /// The sum with another set.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        for (key, grad) in other.by_key {
+            let sum = match self.by_key.remove(&key) {
+                Some(own) => own + grad,
+                None => grad,
+            };
+            self.by_key.insert(key, sum);
+        }
+        self
+    }
+
     /// All gradients times `factor`.
+    #[must_use]
     pub fn scaled(self, factor: f32) -> Self {
         Self {
             by_key: self

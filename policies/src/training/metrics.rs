@@ -21,6 +21,19 @@ pub struct Losses {
     pub inverse_dynamics: f32,
 }
 
+impl Losses {
+    /// The sum with `other` times `factor`.
+    #[must_use]
+    pub fn plus(self, other: Self, factor: f32) -> Self {
+        Self {
+            total: self.total + factor * other.total,
+            action: self.action + factor * other.action,
+            foresight: self.foresight + factor * other.foresight,
+            inverse_dynamics: self.inverse_dynamics + factor * other.inverse_dynamics,
+        }
+    }
+}
+
 /// State of a run, for progress bars and curves; one line of the metrics file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainProgress {

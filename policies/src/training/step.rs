@@ -5,6 +5,7 @@ use rand::{Rng, RngExt};
 
 use super::batch::Batch;
 use super::config::TrainConfig;
+use super::gradients::GradientSet;
 use super::metrics::Losses;
 use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::mdt::model::{Inputs, Views};
@@ -17,6 +18,15 @@ pub struct Step {
     pub losses: Losses,
     /// Norm of the gradient, before clipping.
     pub grad_norm: f32,
+}
+
+impl Step {
+    /// No gradients and a loss that is not finite, so that the step is skipped.
+    pub(super) fn failed() -> (GradientSet, Self) {
+        let mut step = Self::default();
+        step.losses.total = f32::NAN;
+        (GradientSet::default(), step)
+    }
 }
 
 /// Weighted sum of the action loss and the auxiliary losses (equation 8 of the paper, with inverse

@@ -118,6 +118,14 @@ impl<'a> Trainer<'a> {
         if let Some(problem) = problem {
             return Err(TrainError::Settings(problem));
         }
+        let d = &network.denoiser;
+        let dropout = d.attention_dropout + d.residual_dropout + d.mlp_dropout;
+        if train.shards > 1 && dropout > 0.0 {
+            return Err(TrainError::Settings(
+                "dropout draws from one generator per device: set shards to 1, or dropout to 0"
+                    .into(),
+            ));
+        }
         if language.dim() != network.denoiser.goal_dim {
             return Err(TrainError::Settings(format!(
                 "the sentence encoder gives {} numbers, denoiser.goal_dim is {}",
@@ -280,19 +288,21 @@ impl<'a> Trainer<'a> {
     /// One optimiser step; `None` if it was skipped because something was not finite.
     fn advance(&mut self) -> Option<Step> {
         let moments = self.order.batch(self.step, self.train.batch);
-        let mut rng = stream(self.train.seed, self.step);
         // Dropout draws on the device.
         self.device
             .seed(self.train.seed ^ self.step.rotate_left(32));
-        let rows = self.train.auxiliary_rows();
-        let batch = self.batcher().batch(&moments, rows, &mut rng, &self.device);
-        let (loss, mut step) = batch_loss(&self.model, &self.network, &self.train, batch, &mut rng);
-        if !step.losses.total.is_finite() {
-            return None;
+        let shards = self.train.shards;
+        let parts = self.shards(&moments);
+        let mut step = Step::default();
+        let mut sum = GradientSet::default();
+        let share = 1.0 / shards as f32;
+        for (gradients, part) in parts {
+            sum = sum.plus(gradients);
+            step.losses = step.losses.plus(part.losses, share);
         }
-        let gradients = GradientSet::take(&self.model, loss.backward(), |_| true);
+        let gradients = sum.scaled(share);
         step.grad_norm = gradients.norm();
-        if !step.grad_norm.is_finite() {
+        if !step.losses.total.is_finite() || !step.grad_norm.is_finite() {
             return None;
         }
         let gradients = match self.train.clip {
@@ -304,6 +314,39 @@ impl<'a> Trainer<'a> {
         let decay = self.train.average.decay(self.step + 1);
         self.average.update(&self.model, decay);
         Some(step)
+    }
+
+    /// Gradients of all shards of a batch.
+    ///
+    /// Plain threads and not the pool of the operations inside: a pool's thread that waits takes up
+    /// other work, and would come back to the tape that it holds. For the same reason every shard
+    /// has its own leaves.
+    fn shards(&self, moments: &[usize]) -> Vec<(GradientSet, Step)> {
+        let pieces = moments.chunks(self.train.batch / self.train.shards);
+        let this = &*self;
+        std::thread::scope(|scope| {
+            let threads = pieces
+                .enumerate()
+                .map(|(shard, piece)| scope.spawn(move || this.gradients(shard, piece)))
+                .collect::<Vec<_>>();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Step::failed()))
+                .collect()
+        })
+    }
+
+    /// Gradients of one shard of a batch.
+    fn gradients(&self, shard: usize, moments: &[usize]) -> (GradientSet, Step) {
+        let model = self.model.clone().fork(&self.device);
+        let mut rng = stream(
+            self.train.seed,
+            self.step * self.train.shards as u64 + shard as u64,
+        );
+        let rows = self.train.auxiliary_rows();
+        let batch = self.batcher().batch(moments, rows, &mut rng, &self.device);
+        let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);
+        (GradientSet::take(&model, loss.backward(), |_| true), step)
     }
 
     /// Diffusion loss of the averaged weights on held-out moments, always the same ones with the
@@ -402,22 +445,14 @@ impl Window {
 
     fn add(&mut self, step: Step) {
         self.steps += 1;
-        self.sum.total += step.losses.total;
-        self.sum.action += step.losses.action;
-        self.sum.foresight += step.losses.foresight;
-        self.sum.inverse_dynamics += step.losses.inverse_dynamics;
+        self.sum = self.sum.plus(step.losses, 1.0);
         self.grad_norm = step.grad_norm;
     }
 
     fn report(&self, batch: usize) -> TrainProgress {
         let steps = self.steps.max(1) as f32;
         TrainProgress {
-            losses: Losses {
-                total: self.sum.total / steps,
-                action: self.sum.action / steps,
-                foresight: self.sum.foresight / steps,
-                inverse_dynamics: self.sum.inverse_dynamics / steps,
-            },
+            losses: Losses::default().plus(self.sum, 1.0 / steps),
             grad_norm: self.grad_norm,
             samples_per_second: (self.steps as usize * batch) as f32
                 / self.begun.elapsed().as_secs_f32().max(1e-6),

@@ -1,14 +1,14 @@
 //! Convolution of channels-last images.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, flex::FlexTensor};
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
-use super::flex::{Tracked, plain, primitive, tracked, with_values};
+use super::flex::{plain, primitive, tracked, with_values};
+use super::record::record;
 
 /// Sizes of a convolution with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,15 +109,8 @@ pub(super) fn on_cpu(
     let nodes = [images.node(), kernel.node()];
     let (images, kernel) = (images.into_primitive(), kernel.into_primitive());
     let output = run(&images, &kernel, shape);
-    let prepared = ConvBackward
-        .prepare::<NoCheckpointing>(nodes)
-        .compute_bound()
-        .stateful();
-    let output = match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((images, kernel, shape), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    };
-    Some(Tensor::from_primitive::<Tracked>(output))
+    let state = (images, kernel, shape);
+    Some(record(nodes, ConvBackward, state, output))
 }
 
 fn run(images: &FlexTensor, kernel: &FlexTensor, shape: ConvShape) -> FlexTensor {

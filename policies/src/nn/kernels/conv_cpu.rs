@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::conv::ConvShape;
 use super::flex::{primitive, product, values, with_values};
+use super::lanes::for_chunks;
 
 /// Multiply-adds per product: enough to pay for it, and below the size from which the product
 /// itself would be split over threads.
@@ -48,12 +49,12 @@ impl ConvShape {
         let out_len = self.out_pixels() * self.out_channels;
         let count = self.images_per_product();
         let mut out = vec![0.0; self.batch * out_len];
-        out.par_chunks_mut(count * out_len)
-            .zip(images.par_chunks(count * self.image_len()))
-            .for_each(|(out, images)| {
-                let result = product(self.columns(images), kernel.clone());
-                with_values(&result, |values| out.copy_from_slice(values));
-            });
+        for_chunks(&mut out, count * out_len, |index, out| {
+            let start = index * count * self.image_len();
+            let images = &images[start..][..out.len() / out_len * self.image_len()];
+            let result = product(self.columns(images), kernel.clone());
+            with_values(&result, |values| out.copy_from_slice(values));
+        });
         out
     }
 

@@ -31,6 +31,11 @@ pub fn primitive(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
 }
 
+/// A row-major tensor of the shape of another.
+pub fn like(values: Vec<f32>, other: &FlexTensor) -> FlexTensor {
+    primitive(values, &other.layout().shape().to_vec())
+}
+
 /// The values of a tensor, row-major.
 pub fn values(tensor: FlexTensor) -> Vec<f32> {
     tensor.into_data().try_into_vec::<f32>().unwrap_or_default()

@@ -1,21 +1,33 @@
-//! Operations of image encoders that are written out for the CPU.
+//! Operations that are written out for the CPU.
 //!
-//! Small images make convolution a chain of passes over memory when it is composed of general
-//! operations. Here each is one pass per image, in channels-last layout, parallel over images, with
-//! its own backward pass. On other devices the same functions are composed of burn's operations;
+//! Small images and short sequences make networks a chain of passes over memory when they are
+//! composed of general operations. Here each operation is one pass per sample, parallel over
+//! samples, with its own backward pass; images are channels-last. On other devices the same functions are composed of burn's operations;
 //! tests hold the two against each other.
 //!
 //! Sums over a batch are taken in a fixed order, so that results do not depend on the number of
 //! threads.
 
+pub mod attention;
+mod attention_cpu;
 mod columns;
 pub mod conv;
 mod conv_cpu;
 mod flex;
+pub mod gelu;
+mod lanes;
+pub mod layer_norm;
+mod layer_norm_cpu;
 pub mod norm;
 mod norm_cpu;
+mod record;
+pub mod residual;
 #[cfg(test)]
 mod tests;
 
+pub use attention::{attend_cross, attend_self};
 pub use conv::{ConvShape, conv2d};
+pub use gelu::gelu;
+pub use layer_norm::layer_norm;
 pub use norm::{Affine, group_norm};
+pub use residual::gated_residual;

@@ -1,14 +1,14 @@
 //! Group norm of channels-last images with what follows it in a residual block.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, flex::FlexTensor};
 use burn::tensor::{Tensor, activation::relu};
 
-use super::flex::{Tracked, plain, primitive, tracked, with_values};
+use super::flex::{plain, primitive, tracked, with_values};
 use super::norm_cpu::{Moments, NormShape};
+use super::record::record;
 
 /// Scale and shift after the norm, `[1 or batch, channels]`.
 #[derive(Clone, Debug)]
@@ -115,26 +115,6 @@ pub(super) fn on_cpu(
         None => record(nodes, NormBackward, state, out),
     };
     Some(out)
-}
-
-fn record<const N: usize>(
-    nodes: [NodeGuard; N],
-    rule: NormBackward,
-    state: State,
-    out: FlexTensor,
-) -> Tensor<4>
-where
-    NormBackward: Backward<Flex, N, State = State>,
-{
-    let prepared = rule
-        .prepare::<NoCheckpointing>(nodes)
-        .compute_bound()
-        .stateful();
-    let out = match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish(state, out),
-        OpsKind::UnTracked(prepared) => prepared.finish(out),
-    };
-    Tensor::from_primitive::<Tracked>(out)
 }
 
 fn run(

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::conv_cpu::sum;
+use super::lanes::widest;
 
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,7 @@ impl NormShape {
     }
 
     /// Sums per group of sums per channel.
+    #[inline(always)]
     fn grouped(&self, channels: &[f32]) -> Vec<f32> {
         channels
             .chunks_exact(self.group_len())
@@ -60,6 +62,7 @@ impl NormShape {
             .collect()
     }
 
+    #[inline(always)]
     fn spread<'a>(&self, groups: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         let len = self.group_len();
         groups
@@ -67,6 +70,7 @@ impl NormShape {
             .flat_map(move |&value| std::iter::repeat_n(value, len))
     }
 
+    #[inline(always)]
     fn moments(&self, image: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let count = (self.pixels * self.group_len()) as f32;
         let mut sums = vec![0.0; self.channels];
@@ -106,47 +110,20 @@ impl NormShape {
     ) -> (Vec<f32>, Moments) {
         let len = self.image_len();
         let mut out = vec![0.0; images.len()];
-        let moments = out
-            .par_chunks_exact_mut(len)
-            .zip(images.par_chunks_exact(len))
-            .enumerate()
-            .map(|(index, (out, image))| {
-                let (mean, recip) = self.moments(image);
-                // One multiply-add per number: x * gain + offset.
-                let gain = self
-                    .spread(&recip)
-                    .zip(self.row(scale, index))
-                    .map(|(recip, scale)| recip * scale)
-                    .collect::<Vec<_>>();
-                let offset = self
-                    .spread(&mean)
-                    .zip(&gain)
-                    .zip(self.row(shift, index))
-                    .map(|((mean, gain), shift)| shift - mean * gain)
-                    .collect::<Vec<_>>();
-                for (out, pixel) in out
-                    .chunks_exact_mut(self.channels)
-                    .zip(image.chunks_exact(self.channels))
-                {
-                    for (((out, value), gain), offset) in
-                        out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
-                    {
-                        *out = value * gain + offset;
-                    }
-                }
-                if let Some(shortcut) = shortcut {
-                    for (out, value) in out.iter_mut().zip(&shortcut[index * len..]) {
-                        *out += value;
-                    }
-                }
-                if self.relu {
-                    for out in out {
-                        *out = out.max(0.0);
-                    }
-                }
-                (mean, recip)
-            })
-            .collect::<Vec<_>>();
+        let one = |index: usize, out: &mut [f32]| {
+            let image = &images[index * len..][..len];
+            let shortcut = shortcut.map(|shortcut| &shortcut[index * len..][..len]);
+            let (scale, shift) = (self.row(scale, index), self.row(shift, index));
+            widest(|| self.forward_image(image, scale, shift, shortcut, out))
+        };
+        let moments = if images.len() == len {
+            vec![one(0, &mut out)]
+        } else {
+            out.par_chunks_exact_mut(len)
+                .enumerate()
+                .map(|(index, out)| one(index, out))
+                .collect::<Vec<_>>()
+        };
         let (mean, recip): (Vec<_>, Vec<_>) = moments.into_iter().unzip();
         (
             out,
@@ -155,6 +132,50 @@ impl NormShape {
                 recip: recip.concat(),
             },
         )
+    }
+
+    #[inline(always)]
+    fn forward_image(
+        &self,
+        image: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        shortcut: Option<&[f32]>,
+        out: &mut [f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (mean, recip) = self.moments(image);
+        // One multiply-add per number: x * gain + offset.
+        let gain = self
+            .spread(&recip)
+            .zip(scale)
+            .map(|(recip, scale)| recip * scale)
+            .collect::<Vec<_>>();
+        let offset = self
+            .spread(&mean)
+            .zip(&gain)
+            .zip(shift)
+            .map(|((mean, gain), shift)| shift - mean * gain)
+            .collect::<Vec<_>>();
+        for (out, pixel) in out
+            .chunks_exact_mut(self.channels)
+            .zip(image.chunks_exact(self.channels))
+        {
+            for (((out, value), gain), offset) in out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
+            {
+                *out = value * gain + offset;
+            }
+        }
+        if let Some(shortcut) = shortcut {
+            for (out, value) in out.iter_mut().zip(shortcut) {
+                *out += value;
+            }
+        }
+        if self.relu {
+            for out in out {
+                *out = out.max(0.0);
+            }
+        }
+        (mean, recip)
     }
 
     /// Gradients from `grad`, that of the output `out`.
@@ -188,7 +209,7 @@ impl NormShape {
             .zip(masked.par_chunks_exact(len))
             .enumerate()
             .map(|(index, ((result, image), grad))| {
-                self.backward_image(index, result, image, grad, scale, moments)
+                widest(|| self.backward_image(index, result, image, grad, scale, moments))
             })
             .collect::<Vec<_>>();
         let (scales, shifts): (Vec<_>, Vec<_>) = affine.into_iter().unzip();
@@ -208,6 +229,7 @@ impl NormShape {
     }
 
     /// Writes the gradient of one image and returns those of its scale and shift.
+    #[inline(always)]
     fn backward_image(
         &self,
         index: usize,

@@ -118,3 +118,98 @@ fn without_autodiff_the_values_are_the_same() {
     assert!(!plain.is_autodiff());
     assert_eq!(vec(tracked), vec(plain));
 }
+
+/// Gradients of `inputs` under a random probe of `out`, and `out` itself.
+fn everything<const D: usize>(out: Tensor<D>, inputs: &[&Tensor<3>]) -> Vec<Vec<f32>> {
+    let probe = random(out.dims(), 9, &out.device());
+    let grads = (out.clone() * probe).sum().backward();
+    let grads = inputs.iter().map(|input| vec(input.grad(&grads).unwrap()));
+    std::iter::once(vec(out)).chain(grads).collect()
+}
+
+fn same(ours: &[Vec<f32>], theirs: &[Vec<f32>]) {
+    assert_eq!(ours.len(), theirs.len());
+    for (index, (got, want)) in ours.iter().zip(theirs).enumerate() {
+        close(&format!("part {index}"), got, want, 5e-6);
+    }
+}
+
+#[test]
+fn gelu_and_gradient() {
+    let device = Device::flex().autodiff();
+    let input = random([2, 30, 40], 1, &device) * 3.0;
+    let input = Tensor::<3>::from_inner(input.inner()).require_grad();
+    let ours = everything(super::gelu(input.clone()), &[&input]);
+    let theirs = everything(burn::tensor::activation::gelu(input.clone()), &[&input]);
+    same(&ours, &theirs);
+}
+
+#[test]
+fn layer_norm_and_gradients() {
+    let device = Device::flex().autodiff();
+    for rows in [1, 3] {
+        let input = random([3, 5, 24], 1, &device);
+        let scale = random([rows, 1, 24], 2, &device);
+        let shift = random([rows, 1, 24], 3, &device);
+        let affine = || Affine {
+            scale: scale.clone().reshape([rows, 24]),
+            shift: shift.clone().reshape([rows, 24]),
+        };
+        let inputs = [&input, &scale, &shift];
+        let fused = super::layer_norm::on_cpu(&input, &affine()).unwrap();
+        let composed = super::layer_norm::composed(input.clone(), affine());
+        same(&everything(fused, &inputs), &everything(composed, &inputs));
+    }
+}
+
+#[test]
+fn gated_residual_and_gradients() {
+    let device = Device::flex().autodiff();
+    for rows in [1, 3] {
+        let trunk = random([3, 5, 24], 1, &device);
+        let branch = random([3, 5, 24], 2, &device);
+        let gate = random([rows, 1, 24], 3, &device);
+        let inputs = [&trunk, &branch, &gate];
+        let fused = super::residual::on_cpu(&trunk, &branch, &gate).unwrap();
+        let composed = trunk.clone() + branch.clone() * gate.clone();
+        same(&everything(fused, &inputs), &everything(composed, &inputs));
+    }
+}
+
+#[test]
+fn attention_and_gradients() {
+    use crate::nn::attention::{composed, repeat_interleave};
+    let device = Device::flex().autodiff();
+    for (heads, causal) in [(1, false), (2, true), (3, true)] {
+        let width = 24;
+        let rows = random([3, 5, 3 * width], 1, &device);
+        let fused = super::attend_self(&rows, heads, causal).unwrap();
+        let part = |i: usize| rows.clone().narrow(2, i * width, width);
+        let parts = [part(0), part(1), part(2)];
+        let theirs = composed(parts, heads, causal, None);
+        same(&everything(fused, &[&rows]), &everything(theirs, &[&rows]));
+
+        let query = random([4, 5, width], 2, &device);
+        let context = random([2, 3, 2 * width], 3, &device);
+        let fused = super::attend_cross(&query, &context, heads, causal).unwrap();
+        let wide = repeat_interleave(context.clone(), 2);
+        let key = wide.clone().narrow(2, 0, width);
+        let value = wide.narrow(2, width, width);
+        let theirs = composed([query.clone(), key, value], heads, causal, None);
+        let inputs = [&query, &context];
+        same(&everything(fused, &inputs), &everything(theirs, &inputs));
+    }
+}
+
+#[test]
+fn exponential() {
+    for i in -8700..=8800 {
+        let x = i as f32 / 100.0;
+        let (got, want) = (f64::from(super::lanes::exp(x)), f64::from(x).exp());
+        assert!((got - want).abs() <= 4e-7 * want, "{x}: {got} {want}");
+    }
+    assert_eq!(
+        super::lanes::exp(f32::NEG_INFINITY),
+        super::lanes::exp(-87.0)
+    );
+}

@@ -1,0 +1,229 @@
+//! Softmax attention on the CPU, one sample at a time: sequences are short, so scores stay in cache.
+
+use rayon::prelude::*;
+
+use super::lanes::{add_scaled, dot, exp, widest};
+
+/// Sizes of an attention over rows that hold several vectors side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionShape {
+    /// Samples of queries.
+    pub batch: usize,
+    /// Samples of queries per sample of keys.
+    pub share: usize,
+    /// Query tokens.
+    pub queries: usize,
+    /// Key tokens.
+    pub keys: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Width of queries, keys and values.
+    pub width: usize,
+    /// Whether query `i` sees keys `0..=i` only.
+    pub causal: bool,
+}
+
+/// Where queries, keys and values lie in their rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Numbers in a row of queries.
+    pub query_row: usize,
+    /// Numbers in a row of keys and values.
+    pub key_row: usize,
+    /// Start of the keys in their row; values follow.
+    pub key_start: usize,
+}
+
+impl AttentionShape {
+    const fn head(&self) -> usize {
+        self.width / self.heads
+    }
+    fn scale(&self) -> f32 {
+        (self.head() as f32).sqrt().recip()
+    }
+    const fn scores(&self) -> usize {
+        self.heads * self.queries * self.keys
+    }
+    const fn seen(&self, query: usize) -> usize {
+        if self.causal && query + 1 < self.keys {
+            query + 1
+        } else {
+            self.keys
+        }
+    }
+
+    /// Mixed values, `batch, queries, width`, and the weights, `batch, heads, queries, keys`.
+    pub fn forward(&self, query: &[f32], key: &[f32], at: Layout) -> (Vec<f32>, Vec<f32>) {
+        let mut mixed = vec![0.0; self.batch * self.queries * self.width];
+        let mut weights = vec![0.0; self.batch * self.scores()];
+        let one = |index: usize, mixed: &mut [f32], weights: &mut [f32]| {
+            let query = &query[index * self.queries * at.query_row..];
+            let key = &key[index / self.share * self.keys * at.key_row..];
+            widest(|| self.forward_sample(query, key, at, mixed, weights));
+        };
+        let (mixed_len, weights_len) = (self.queries * self.width, self.scores());
+        if self.batch == 1 {
+            one(0, &mut mixed, &mut weights);
+        } else {
+            mixed
+                .par_chunks_exact_mut(mixed_len)
+                .zip(weights.par_chunks_exact_mut(weights_len))
+                .enumerate()
+                .for_each(|(index, (mixed, weights))| one(index, mixed, weights));
+        }
+        (mixed, weights)
+    }
+
+    #[inline(always)]
+    fn forward_sample(
+        &self,
+        query: &[f32],
+        key: &[f32],
+        at: Layout,
+        mixed: &mut [f32],
+        weights: &mut [f32],
+    ) {
+        let (head, scale) = (self.head(), self.scale());
+        for h in 0..self.heads {
+            for i in 0..self.queries {
+                let seen = self.seen(i);
+                let q = &query[i * at.query_row + h * head..][..head];
+                let row = &mut weights[(h * self.queries + i) * self.keys..][..seen];
+                let mut most = f32::NEG_INFINITY;
+                for (j, score) in row.iter_mut().enumerate() {
+                    let k = &key[j * at.key_row + at.key_start + h * head..][..head];
+                    *score = dot(q, k) * scale;
+                    most = most.max(*score);
+                }
+                let mut total = 0.0;
+                for score in row.iter_mut() {
+                    *score = exp(*score - most);
+                    total += *score;
+                }
+                let out = &mut mixed[i * self.width + h * head..][..head];
+                for (j, weight) in row.iter_mut().enumerate() {
+                    *weight /= total;
+                    let v = &key[j * at.key_row + at.key_start + self.width + h * head..][..head];
+                    add_scaled(out, *weight, v);
+                }
+            }
+        }
+    }
+
+    /// Adds the gradients of one sample of queries to `query_grad` (its rows) and `key_grad`.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn backward_sample(
+        &self,
+        grad: &[f32],
+        query: &[f32],
+        key: &[f32],
+        weights: &[f32],
+        at: Layout,
+        query_grad: &mut [f32],
+        key_grad: &mut [f32],
+        scores: &mut [f32],
+    ) {
+        let (head, scale, width) = (self.head(), self.scale(), self.width);
+        for h in 0..self.heads {
+            for i in 0..self.queries {
+                let seen = self.seen(i);
+                let q = &query[i * at.query_row + h * head..][..head];
+                let out = &grad[i * width + h * head..][..head];
+                let row = &weights[(h * self.queries + i) * self.keys..][..seen];
+                let mut common = 0.0;
+                for (j, (weight, score)) in row.iter().zip(scores.iter_mut()).enumerate() {
+                    let start = j * at.key_row + at.key_start + width + h * head;
+                    *score = dot(out, &key[start..][..head]);
+                    common += weight * *score;
+                    add_scaled(&mut key_grad[start..][..head], *weight, out);
+                }
+                let q_grad = &mut query_grad[i * at.query_row + h * head..][..head];
+                for (j, (weight, score)) in row.iter().zip(scores.iter()).enumerate() {
+                    let slope = weight * (score - common) * scale;
+                    let start = j * at.key_row + at.key_start + h * head;
+                    add_scaled(q_grad, slope, &key[start..][..head]);
+                    add_scaled(&mut key_grad[start..][..head], slope, q);
+                }
+            }
+        }
+    }
+
+    /// Gradients of queries and of keys and values, when they are different tensors.
+    pub fn backward_cross(
+        &self,
+        grad: &[f32],
+        query: &[f32],
+        key: &[f32],
+        weights: &[f32],
+        at: Layout,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let mut query_grad = vec![0.0; query.len()];
+        let mut key_grad = vec![0.0; key.len()];
+        let (query_len, key_len) = (self.queries * at.query_row, self.keys * at.key_row);
+        query_grad
+            .par_chunks_exact_mut(query_len * self.share)
+            .zip(key_grad.par_chunks_exact_mut(key_len))
+            .enumerate()
+            .for_each(|(sample, (query_grad, key_grad))| {
+                let mut scores = vec![0.0; self.keys];
+                let key = &key[sample * key_len..];
+                for (draw, query_grad) in query_grad.chunks_exact_mut(query_len).enumerate() {
+                    let index = sample * self.share + draw;
+                    let grad = &grad[index * self.queries * self.width..];
+                    let query = &query[index * query_len..];
+                    let weights = &weights[index * self.scores()..];
+                    widest(|| {
+                        self.backward_sample(
+                            grad,
+                            query,
+                            key,
+                            weights,
+                            at,
+                            query_grad,
+                            key_grad,
+                            &mut scores,
+                        );
+                    });
+                }
+            });
+        (query_grad, key_grad)
+    }
+
+    /// Gradient of rows that hold queries, keys and values.
+    pub fn backward_self(
+        &self,
+        grad: &[f32],
+        rows: &[f32],
+        weights: &[f32],
+        at: Layout,
+    ) -> Vec<f32> {
+        let mut rows_grad = vec![0.0; rows.len()];
+        let len = self.queries * at.query_row;
+        rows_grad
+            .par_chunks_exact_mut(len)
+            .enumerate()
+            .for_each(|(index, rows_grad)| {
+                let mut scores = vec![0.0; self.keys];
+                // Queries' part apart, since one slice cannot be written through two names.
+                let mut query_grad = vec![0.0; len];
+                let rows = &rows[index * len..];
+                let grad = &grad[index * self.queries * self.width..];
+                let weights = &weights[index * self.scores()..];
+                widest(|| {
+                    self.backward_sample(
+                        grad,
+                        rows,
+                        rows,
+                        weights,
+                        at,
+                        &mut query_grad,
+                        rows_grad,
+                        &mut scores,
+                    );
+                    add_scaled(rows_grad, 1.0, &query_grad);
+                });
+            });
+        rows_grad
+    }
+}
