@@ -1,2 +1,5 @@
-//! In the making.
-fn main() {}
+//! The `cerebellum` command.
+
+fn main() -> std::process::ExitCode {
+    cerebellum::cli::main()
+}

@@ -44,7 +44,11 @@ impl TaskTally {
     /// `successes/episodes  rate  [low, high]`.
     pub fn describe(&self) -> String {
         let (low, high) = self.wilson();
-        let rate = if self.episodes == 0 { 0.0 } else { self.successes as f64 / self.episodes as f64 };
+        let rate = if self.episodes == 0 {
+            0.0
+        } else {
+            self.successes as f64 / self.episodes as f64
+        };
         format!(
             "{:>4}/{:<4} {:>5.1} %  [{:>4.1}, {:>5.1}]",
             self.successes,
@@ -130,10 +134,12 @@ pub struct RunReport {
 impl RunReport {
     /// All tasks together.
     pub fn overall(&self) -> TaskTally {
-        self.tasks.values().fold(TaskTally::default(), |sum, task| TaskTally {
-            episodes: sum.episodes + task.episodes,
-            successes: sum.successes + task.successes,
-        })
+        self.tasks
+            .values()
+            .fold(TaskTally::default(), |sum, task| TaskTally {
+                episodes: sum.episodes + task.episodes,
+                successes: sum.successes + task.successes,
+            })
     }
 
     /// The table that a person reads at the end of a run.
@@ -144,8 +150,17 @@ impl RunReport {
         let mut line = |name: &str, value: String| {
             let _ = writeln!(text, "{name:<28} {value}");
         };
-        line("policy / device / seed", format!("{} / {} / {}", self.policy, self.device, self.seed));
-        line("control rate", format!("{} Hz, {} ticks, {} missed", control.rate_hz, control.ticks, control.missed));
+        line(
+            "policy / device / seed",
+            format!("{} / {} / {}", self.policy, self.device, self.seed),
+        );
+        line(
+            "control rate",
+            format!(
+                "{} Hz, {} ticks, {} missed",
+                control.rate_hz, control.ticks, control.missed
+            ),
+        );
         line(
             "tick jitter",
             format!(
@@ -155,12 +170,24 @@ impl RunReport {
         );
         line(
             "tick overhead",
-            format!("p50 {:.1} us   p99 {:.1} us", control.overhead_us.p50, control.overhead_us.p99),
+            format!(
+                "p50 {:.1} us   p99 {:.1} us",
+                control.overhead_us.p50, control.overhead_us.p99
+            ),
         );
-        line("inference", format!("p50 {:.1} ms   p99 {:.1} ms", self.inference_ms.p50, self.inference_ms.p99));
+        line(
+            "inference",
+            format!(
+                "p50 {:.1} ms   p99 {:.1} ms",
+                self.inference_ms.p50, self.inference_ms.p99
+            ),
+        );
         line(
             "observation age",
-            format!("p50 {:.1} ms   p99 {:.1} ms", self.observation_age_ms.p50, self.observation_age_ms.p99),
+            format!(
+                "p50 {:.1} ms   p99 {:.1} ms",
+                self.observation_age_ms.p50, self.observation_age_ms.p99
+            ),
         );
         line(
             "learner",
@@ -201,7 +228,10 @@ pub fn task_table(tasks: &BTreeMap<String, TaskTally>) -> String {
 /// # Errors
 /// If the folder cannot be written to.
 pub fn write_json(path: &Path, value: &impl Serialize) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     serde_json::to_writer_pretty(&mut file, value).map_err(std::io::Error::from)?;
@@ -212,9 +242,16 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> std::io::Result<()> {
 }
 
 fn counters(counters: &BTreeMap<String, u64>) -> String {
-    let shown: Vec<String> =
-        counters.iter().filter(|(_, count)| **count > 0).map(|(name, count)| format!("{name} {count}")).collect();
-    if shown.is_empty() { "none".into() } else { shown.join(", ") }
+    let shown: Vec<String> = counters
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    if shown.is_empty() {
+        "none".into()
+    } else {
+        shown.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -225,14 +262,24 @@ mod tests {
     #[test]
     fn wilson_matches_a_published_example() {
         // 81 of 263: R's prop.test without continuity correction gives [0.2553, 0.3662].
-        let (low, high) = TaskTally { episodes: 263, successes: 81 }.wilson();
-        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+        let (low, high) = TaskTally {
+            episodes: 263,
+            successes: 81,
+        }
+        .wilson();
+        assert!(
+            (low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5,
+            "{low} {high}"
+        );
         assert_eq!(TaskTally::default().wilson(), (0.0, 1.0));
     }
 
     #[test]
     fn json_has_the_stable_keys() {
-        let mut report = RunReport { device: "cpu".into(), ..RunReport::default() };
+        let mut report = RunReport {
+            device: "cpu".into(),
+            ..RunReport::default()
+        };
         report.tasks.entry("push".into()).or_default().add(true);
         report.dropped.insert("viewer".into(), 3);
         let json = serde_json::to_value(&report).unwrap();
@@ -269,6 +316,9 @@ mod tests {
         let path = folder.path().join("deep/report.json");
         write_json(&path, &RunReport::default()).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("}\n"));
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
     }
 }

@@ -10,9 +10,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// over zenoh, while a self-supervised objective keeps updating a shadow copy of it; a table, a
 /// JSON report and a rerun recording come out.
 #[derive(Debug, Parser)]
-#[command(name = "cerebellum", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 success, 1 failure, 2 usage, 3 bad input (configuration, checkpoint, dataset), \
-4 environment (device, permission, output), 5 network or world, 6 checks failed, 130 interrupted.")]
+#[command(
+    name = "cerebellum",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 failure, 2 usage, 3 bad input (configuration, checkpoint, dataset), \
+4 environment (device, permission, output), 5 network or world, 6 checks failed, 130 interrupted."
+)]
 pub struct Cli {
     /// The verb; `run` if none is given.
     #[command(subcommand)]
@@ -185,9 +192,6 @@ pub struct TrainArgs {
     /// Also write the curves as a rerun recording.
     #[arg(long, value_name = "FILE.rrd")]
     pub record: Option<PathBuf>,
-    /// Start from the weights of this policy package instead of random ones.
-    #[arg(long, value_name = "DIR")]
-    pub init: Option<PathBuf>,
 }
 
 /// Flags of `eval`.

@@ -7,7 +7,9 @@ use anyhow::{Context as _, bail};
 use cerebellum_policies::mdt::inputs::proprioception;
 use cerebellum_policies::training::trajectory::CameraTrack;
 use cerebellum_policies::training::{DemoDataset, Trajectory};
-use cerebellum_sim::{Demonstration, Disturbance, EpisodeConfig, Outcome, Split, Task, demonstrate};
+use cerebellum_sim::{
+    Demonstration, Disturbance, EpisodeConfig, Outcome, Split, Task, demonstrate,
+};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -39,12 +41,20 @@ impl DemoPlan {
     fn config(&self, index: usize) -> anyhow::Result<EpisodeConfig> {
         let task: Task = self.tasks[index % self.tasks.len()].parse()?;
         let round = (index / self.tasks.len()) as u64;
-        Ok(EpisodeConfig::new(task, Split::Train, self.seed.wrapping_add(round)))
+        Ok(EpisodeConfig::new(
+            task,
+            Split::Train,
+            self.seed.wrapping_add(round),
+        ))
     }
 
     const fn disturbance(&self, index: usize) -> Disturbance {
         // Every fourth stays clean, so that the undisturbed way is seen too.
-        if self.disturbed && !index.is_multiple_of(4) { Disturbance::MILD } else { Disturbance::NONE }
+        if self.disturbed && !index.is_multiple_of(4) {
+            Disturbance::MILD
+        } else {
+            Disturbance::NONE
+        }
     }
 }
 
@@ -53,7 +63,12 @@ impl DemoPlan {
 ///
 /// # Errors
 /// If the folder holds demonstrations of another plan, a file cannot be written, or `stop` is set.
-pub fn prepare(folder: &Path, plan: &DemoPlan, stop: &AtomicBool, bar: &ProgressBar) -> anyhow::Result<DemoDataset> {
+pub fn prepare(
+    folder: &Path,
+    plan: &DemoPlan,
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+) -> anyhow::Result<DemoDataset> {
     if plan.tasks.is_empty() || plan.per_task == 0 {
         bail!("no demonstrations are asked for: name tasks and a number above 0");
     }
@@ -82,7 +97,10 @@ pub fn prepare(folder: &Path, plan: &DemoPlan, stop: &AtomicBool, bar: &Progress
     }
     let failed = failed.load(Ordering::Relaxed);
     if failed > 0 {
-        tracing::info!("{failed} of {} demonstrations failed and are left out", plan.total());
+        tracing::info!(
+            "{failed} of {} demonstrations failed and are left out",
+            plan.total()
+        );
     }
     Ok(DemoDataset::load(folder)?)
 }
@@ -92,9 +110,15 @@ pub fn prepare(folder: &Path, plan: &DemoPlan, stop: &AtomicBool, bar: &Progress
 /// # Errors
 /// If the robot's joints are not those that the proprioception vector is made of.
 pub fn trajectory(demonstration: &Demonstration) -> anyhow::Result<Trajectory> {
-    let mut cameras: Vec<CameraTrack> = demonstration.config.cameras
+    let mut cameras: Vec<CameraTrack> = demonstration
+        .config
+        .cameras
         .iter()
-        .map(|camera| CameraTrack { name: camera.view.name().to_owned(), size: camera.width as usize, frames: Vec::new() })
+        .map(|camera| CameraTrack {
+            name: camera.view.name().to_owned(),
+            size: camera.width as usize,
+            frames: Vec::new(),
+        })
         .collect();
     let (mut states, mut actions) = (Vec::new(), Vec::new());
     for step in &demonstration.steps {
@@ -103,7 +127,9 @@ pub fn trajectory(demonstration: &Demonstration) -> anyhow::Result<Trajectory> {
         states.extend(proprioception(&observation.joints, &tcp)?);
         actions.extend(step.action);
         for track in &mut cameras {
-            let frame = observation.frame(&track.name).context("the simulator gave no picture")?;
+            let frame = observation
+                .frame(&track.name)
+                .context("the simulator gave no picture")?;
             track.frames.extend_from_slice(&frame.data);
         }
     }
@@ -124,12 +150,18 @@ fn path_of(folder: &Path, index: usize) -> PathBuf {
 fn check_manifest(folder: &Path, plan: &DemoPlan) -> anyhow::Result<()> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
-        return crate::report::write_json(&path, plan).with_context(|| format!("{} cannot be written", path.display()));
+        return crate::report::write_json(&path, plan)
+            .with_context(|| format!("{} cannot be written", path.display()));
     }
-    let text = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let found: DemoPlan = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let text =
+        std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let found: DemoPlan =
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
     // More of the same may be added.
-    let same = DemoPlan { per_task: plan.per_task, ..found.clone() };
+    let same = DemoPlan {
+        per_task: plan.per_task,
+        ..found.clone()
+    };
     if same != *plan {
         bail!(
             "{} holds demonstrations of another plan ({found:?}, asked for {plan:?}): choose another folder or delete it",

@@ -42,20 +42,32 @@ pub struct Failure {
 impl Failure {
     /// An input error.
     pub fn input(error: impl Into<anyhow::Error>) -> Self {
-        Self { status: ExitStatus::Input, error: error.into() }
+        Self {
+            status: ExitStatus::Input,
+            error: error.into(),
+        }
     }
     /// An error of the environment.
     pub fn environment(error: impl Into<anyhow::Error>) -> Self {
-        Self { status: ExitStatus::Environment, error: error.into() }
+        Self {
+            status: ExitStatus::Environment,
+            error: error.into(),
+        }
     }
     /// An error of the network or the world.
     pub fn peer(error: impl Into<anyhow::Error>) -> Self {
-        Self { status: ExitStatus::Peer, error: error.into() }
+        Self {
+            status: ExitStatus::Peer,
+            error: error.into(),
+        }
     }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { status: ExitStatus::Failure, error: error.into() }
+        Self {
+            status: ExitStatus::Failure,
+            error: error.into(),
+        }
     }
 }

@@ -1,7 +1,69 @@
 //! The command line: one file per verb.
 
 mod args;
+#[cfg(feature = "sim")]
+mod demos;
+#[cfg(feature = "sim")]
+mod eval;
 mod exit;
+mod interrupt;
+mod run;
+#[cfg(feature = "sim")]
+mod sim;
+#[cfg(feature = "sim")]
+mod train;
 
-pub use args::{Cli, Verb};
+use clap::Parser as _;
+
+pub use args::{Cli, DeviceArg, Verb};
 pub use exit::{ExitStatus, Failure};
+
+use cerebellum_policies::device::DeviceChoice;
+
+impl From<DeviceArg> for DeviceChoice {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Auto => Self::Auto,
+            DeviceArg::Wgpu => Self::Wgpu,
+            DeviceArg::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    init_logging();
+    let result = match cli.verb {
+        #[cfg(feature = "sim")]
+        Some(Verb::Train(args)) => train::train(&args),
+        #[cfg(feature = "sim")]
+        Some(Verb::Eval(args)) => eval::eval(&args),
+        #[cfg(feature = "sim")]
+        Some(Verb::Sim(args)) => sim::sim(&args),
+        Some(Verb::Run(args)) => run::run(&args),
+        None => run::run(&cli.run),
+        Some(_) => Ok(ExitStatus::Failure),
+    };
+    match result {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            tracing::error!("{:#}", failure.error);
+            failure.status.into()
+        }
+    }
+}
+
+fn init_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,cerebellum=info"));
+    // Standard output is for results.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    if builder.try_init().is_err() {
+        // Somebody embeds the runtime and logs already.
+    }
+}

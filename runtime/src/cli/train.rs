@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cerebellum_bridge::Counters;
 use cerebellum_bridge::viewer::{Event, Moment, Viewer, ViewerConfig, ViewerTap};
 use cerebellum_policies::checkpoint::Card;
+use cerebellum_policies::device;
 use cerebellum_policies::language::{SentenceEncoder as _, StaticTable};
 use cerebellum_policies::mdt::MdtConfig;
 use cerebellum_policies::training::{Outcome, TrainConfig, TrainProgress, Trainer};
-use cerebellum_policies::device;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,9 @@ struct TrainFile {
 impl Default for TrainFile {
     fn default() -> Self {
         Self {
-            tasks: cerebellum_sim::Task::ALL.map(|task| task.name().to_owned()).to_vec(),
+            tasks: cerebellum_sim::Task::ALL
+                .map(|task| task.name().to_owned())
+                .to_vec(),
             demos: 200,
             validation: 4,
             disturbed: true,
@@ -59,35 +62,68 @@ impl Default for TrainFile {
 pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     let file = settings(args)?;
     let stop = interrupt::flag()?;
-    let language = StaticTable::builtin()?;
+    let language = StaticTable::embedded()?;
     let mut network = file.network.clone().unwrap_or_else(MdtConfig::tabletop);
     network.denoiser.goal_dim = language.dim();
     let opened = device::open(args.device.into()).map_err(Failure::environment)?;
 
-    let plan = DemoPlan { tasks: file.tasks.clone(), per_task: file.demos, seed: 0, disturbed: file.disturbed };
-    let held_out = DemoPlan { per_task: file.validation, seed: VALIDATION_SEED, ..plan.clone() };
+    let plan = DemoPlan {
+        tasks: file.tasks.clone(),
+        per_task: file.demos,
+        seed: 0,
+        disturbed: file.disturbed,
+    };
+    let held_out = DemoPlan {
+        per_task: file.validation,
+        seed: VALIDATION_SEED,
+        ..plan.clone()
+    };
     let bar = bar("demonstrations", "{pos}/{len} {per_sec} {eta}");
     let data = prepare(&args.out.join("demos"), &plan, &stop, &bar).map_err(Failure::input)?;
     let validation = (file.validation > 0)
-        .then(|| prepare(&args.out.join("validation"), &held_out, &stop, &ProgressBar::hidden()))
+        .then(|| {
+            prepare(
+                &args.out.join("validation"),
+                &held_out,
+                &stop,
+                &ProgressBar::hidden(),
+            )
+        })
         .transpose()
         .map_err(Failure::input)?;
     bar.finish_and_clear();
-    println!("{} demonstrations, {} ticks; device {}", data.trajectories().len(), data.len(), opened.name);
+    println!(
+        "{} demonstrations, {} ticks; device {}",
+        data.trajectories().len(),
+        data.len(),
+        opened.name
+    );
 
     let viewer = args
         .record
         .as_ref()
-        .map(|record| Viewer::start(&ViewerConfig { record: Some(record.clone()), ..ViewerConfig::default() }, &Default::default()))
+        .map(|record| {
+            Viewer::start(
+                &ViewerConfig {
+                    record: Some(record.clone()),
+                    ..ViewerConfig::default()
+                },
+                &Counters::new(),
+            )
+        })
         .transpose()
         .map_err(Failure::environment)?;
     let tap = viewer.as_ref().map_or_else(ViewerTap::none, Viewer::tap);
-    let mut trainer =
-        Trainer::open(&args.out, file.train.clone(), network, &data, validation.as_ref(), &language, &opened.device)
-            .map_err(Failure::input)?;
-    if let Some(folder) = &args.init {
-        trainer.start_from(folder).map_err(Failure::input)?;
-    }
+    let mut trainer = Trainer::open(
+        &args.out,
+        file.train.clone(),
+        network,
+        &data,
+        validation.as_ref(),
+        language.as_ref(),
+        &opened.device,
+    )
+    .map_err(Failure::input)?;
     let progress = self::bar("steps", "{pos}/{len} {eta} {msg}");
     progress.set_length(file.train.steps);
     progress.set_position(trainer.step());
@@ -99,12 +135,20 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     progress.finish();
     let package = args.out.join("policy");
     let card = card(&file, args, &trainer_summary(trainer.step(), &opened.name));
-    trainer.package(language.name().to_owned(), card).save(&package).map_err(Failure::environment)?;
-    std::fs::write(args.out.join("train.toml"), toml::to_string_pretty(&file).unwrap_or_default())
+    trainer
+        .package(card)
+        .save(&package)
         .map_err(Failure::environment)?;
+    std::fs::write(
+        args.out.join("train.toml"),
+        toml::to_string_pretty(&file).unwrap_or_default(),
+    )
+    .map_err(Failure::environment)?;
     drop(tap);
     if let Some(viewer) = viewer {
-        viewer.finish(Duration::from_secs(10));
+        viewer
+            .finish(Duration::from_secs(10))
+            .map_err(Failure::environment)?;
     }
     match outcome {
         Outcome::Finished => {
@@ -131,7 +175,8 @@ fn settings(args: &TrainArgs) -> Result<TrainFile, Failure> {
         file.tasks.clone_from(&args.tasks);
     }
     for task in &file.tasks {
-        task.parse::<cerebellum_sim::Task>().map_err(Failure::input)?;
+        task.parse::<cerebellum_sim::Task>()
+            .map_err(Failure::input)?;
     }
     file.demos = args.demos.unwrap_or(file.demos);
     file.train.steps = args.steps.unwrap_or(file.train.steps);
@@ -141,17 +186,24 @@ fn settings(args: &TrainArgs) -> Result<TrainFile, Failure> {
 
 fn read(path: &Path) -> anyhow::Result<TrainFile> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| format!("{} is not a training configuration", path.display()))
+    toml::from_str(&text)
+        .with_context(|| format!("{} is not a training configuration", path.display()))
 }
 
-fn bar(name: &'static str, template: &str) -> ProgressBar {
+/// A progress bar.
+pub fn bar(name: &'static str, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(&format!("{name} {{wide_bar}} {template}"));
     ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn describe(report: &TrainProgress) -> String {
-    let validation = report.validation.map_or_else(String::new, |loss| format!("  val {loss:.4}"));
-    format!("loss {:.4}  {:.0} obs/s{validation}", report.losses.action, report.samples_per_second)
+    let validation = report
+        .validation
+        .map_or_else(String::new, |loss| format!("  val {loss:.4}"));
+    format!(
+        "loss {:.4}  {:.0} obs/s{validation}",
+        report.losses.action, report.samples_per_second
+    )
 }
 
 fn show(tap: &ViewerTap, report: &TrainProgress) {
@@ -167,7 +219,11 @@ fn show(tap: &ViewerTap, report: &TrainProgress) {
     ];
     for (name, value) in curves {
         if let Some(value) = value {
-            let event = Event::Training { name: name.to_owned(), step: report.step, value: f64::from(value) };
+            let event = Event::Training {
+                name: name.to_owned(),
+                step: report.step,
+                value: f64::from(value),
+            };
             tap.offer(Moment::default(), event);
         }
     }
@@ -178,15 +234,27 @@ fn trainer_summary(step: u64, device: &str) -> String {
 }
 
 fn card(file: &TrainFile, args: &TrainArgs, summary: &str) -> Card {
-    let config = args.config.as_ref().map_or_else(String::new, |path: &PathBuf| format!(" --config {}", path.display()));
+    let config = args
+        .config
+        .as_ref()
+        .map_or_else(String::new, |path: &PathBuf| {
+            format!(" --config {}", path.display())
+        });
     Card {
         data: format!(
             "{} demonstrations of the scripted experts per task ({}), training split from seed 0{}",
             file.demos,
             file.tasks.join(", "),
-            if file.disturbed { ", three of four disturbed" } else { "" }
+            if file.disturbed {
+                ", three of four disturbed"
+            } else {
+                ""
+            }
         ),
-        training: format!("cerebellum train{config} --seed {}; {summary}", file.train.seed),
+        training: format!(
+            "cerebellum train{config} --seed {}; {summary}",
+            file.train.seed
+        ),
         results: "see metrics.jsonl and eval.json beside the weights".to_owned(),
         limits: "trained in the embedded world only".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),

@@ -39,21 +39,27 @@ impl CommandThread {
         let stop = Arc::new(AtomicBool::new(false));
         let superseded = Arc::new(AtomicU64::new(0));
         let (stopped, passed_over) = (Arc::clone(&stop), Arc::clone(&superseded));
-        let thread = std::thread::Builder::new().name("commands".to_owned()).spawn(move || {
-            loop {
-                // Read before the drain, so that what was written before the stop is sent.
-                let last = stopped.load(Ordering::Acquire);
-                if let Some((record, passed)) = commands.newest() {
-                    passed_over.fetch_add(passed, Ordering::Relaxed);
-                    publish(&record.to_message(&names, period));
+        let thread = std::thread::Builder::new()
+            .name("commands".to_owned())
+            .spawn(move || {
+                loop {
+                    // Read before the drain, so that what was written before the stop is sent.
+                    let last = stopped.load(Ordering::Acquire);
+                    if let Some((record, passed)) = commands.newest() {
+                        passed_over.fetch_add(passed, Ordering::Relaxed);
+                        publish(&record.to_message(&names, period));
+                    }
+                    if last {
+                        break;
+                    }
+                    std::thread::park_timeout(NAP);
                 }
-                if last {
-                    break;
-                }
-                std::thread::park_timeout(NAP);
-            }
-        })?;
-        Ok(Self { thread: Some(thread), stop, superseded })
+            })?;
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+            superseded,
+        })
     }
 
     /// What the control thread unparks after writing a record.

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use cerebellum_messages::{ClockKind, EpisodePhase, EpisodeRequest, EpisodeStatus, Goal, GoalSpec};
+use cerebellum_messages::{
+    ClockKind, EpisodePhase, EpisodeRequest, EpisodeStatus, Goal, GoalSpec, Stamp,
+};
 
 use crate::report::TaskTally;
 
@@ -20,7 +22,12 @@ pub const SILENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq)]
 pub enum HarnessEvent {
     /// The world began the episode: this is the robot's goal now.
-    Began(Goal),
+    Began {
+        /// The goal.
+        goal: Goal,
+        /// World time at which the episode began.
+        stamp: Stamp,
+    },
     /// The episode ended.
     Ended {
         /// Task name.
@@ -58,7 +65,12 @@ impl Harness {
     pub fn new(requests: impl IntoIterator<Item = EpisodeRequest>) -> Self {
         let waiting: VecDeque<_> = requests.into_iter().collect();
         let total = waiting.len();
-        Self { waiting, current: None, tallies: BTreeMap::new(), total }
+        Self {
+            waiting,
+            current: None,
+            tallies: BTreeMap::new(),
+            total,
+        }
     }
 
     /// Tasks in turn, seeds counted up from `seed`, numbered from `first`.
@@ -94,7 +106,10 @@ impl Harness {
 
     /// Episodes ended and episodes in all.
     pub fn progress(&self) -> (usize, usize) {
-        (self.total - self.waiting.len() - usize::from(self.current.is_some()), self.total)
+        (
+            self.total - self.waiting.len() - usize::from(self.current.is_some()),
+            self.total,
+        )
     }
 
     /// Outcomes so far, by task.
@@ -112,10 +127,14 @@ impl Harness {
                 last_heard: None,
             });
         }
-        let Some(current) = &mut self.current else { return (None, None) };
+        let Some(current) = &mut self.current else {
+            return (None, None);
+        };
         let mut event = None;
         if current.began {
-            let silent = current.last_heard.is_none_or(|heard| now.saturating_sub(heard) > SILENCE);
+            let silent = current
+                .last_heard
+                .is_none_or(|heard| now.saturating_sub(heard) > SILENCE);
             if !silent {
                 return (None, None);
             }
@@ -123,7 +142,9 @@ impl Harness {
             current.last_sent = None;
             event = Some(HarnessEvent::WorldLost);
         }
-        let due = current.last_sent.is_none_or(|sent| now.saturating_sub(sent) >= REPEAT);
+        let due = current
+            .last_sent
+            .is_none_or(|sent| now.saturating_sub(sent) >= REPEAT);
         if due {
             current.last_sent = Some(now);
             return (Some(current.request.clone()), event);
@@ -133,15 +154,23 @@ impl Harness {
 
     /// Takes a status from the world. Statuses of other episodes are late or of another asker.
     pub fn on_status(&mut self, status: &EpisodeStatus, now: Duration) -> Option<HarnessEvent> {
-        let current = self.current.as_mut().filter(|current| current.request.episode == status.episode)?;
+        let current = self
+            .current
+            .as_mut()
+            .filter(|current| current.request.episode == status.episode)?;
         current.last_heard = Some(now);
         match status.phase {
-            EpisodePhase::Running => (!std::mem::replace(&mut current.began, true)).then(|| {
-                HarnessEvent::Began(Goal {
-                    id: status.episode,
-                    spec: GoalSpec::Language { text: status.instruction.clone() },
+            EpisodePhase::Running => {
+                (!std::mem::replace(&mut current.began, true)).then(|| HarnessEvent::Began {
+                    goal: Goal {
+                        id: status.episode,
+                        spec: GoalSpec::Language {
+                            text: status.instruction.clone(),
+                        },
+                    },
+                    stamp: status.stamp,
                 })
-            }),
+            }
             EpisodePhase::Refused => Some(HarnessEvent::Refused(status.detail.clone())),
             // An end without a begin belongs to an earlier life of the same number: wait for the new begin.
             EpisodePhase::Succeeded | EpisodePhase::Failed if !current.began => None,
@@ -150,7 +179,11 @@ impl Harness {
                 let task = current.request.task.clone();
                 self.tallies.entry(task.clone()).or_default().add(success);
                 self.current = None;
-                Some(HarnessEvent::Ended { task, success, ticks: status.ticks })
+                Some(HarnessEvent::Ended {
+                    task,
+                    success,
+                    ticks: status.ticks,
+                })
             }
         }
     }
@@ -159,8 +192,6 @@ impl Harness {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
-    use cerebellum_messages::Stamp;
-
     use super::*;
 
     fn status(episode: u64, phase: EpisodePhase) -> EpisodeStatus {
@@ -177,7 +208,15 @@ mod tests {
 
     fn harness(episodes: usize) -> Harness {
         let tasks = ["push".to_owned(), "stack".to_owned()];
-        Harness::new(Harness::round_robin(&tasks, episodes, 5, 100, "eval", "", ClockKind::RealTime))
+        Harness::new(Harness::round_robin(
+            &tasks,
+            episodes,
+            5,
+            100,
+            "eval",
+            "",
+            ClockKind::RealTime,
+        ))
     }
 
     #[test]
@@ -187,14 +226,28 @@ mod tests {
         assert_eq!(harness.poll(at(0)).0.unwrap().episode, 100);
         assert!(harness.poll(at(100)).0.is_none());
         assert_eq!(harness.poll(at(500)).0.unwrap().seed, 5);
-        let Some(HarnessEvent::Began(goal)) = harness.on_status(&status(100, EpisodePhase::Running), at(600)) else {
+        let Some(HarnessEvent::Began { goal, .. }) =
+            harness.on_status(&status(100, EpisodePhase::Running), at(600))
+        else {
             panic!("no goal")
         };
         assert_eq!(goal.id, 100);
-        assert!(harness.on_status(&status(100, EpisodePhase::Running), at(700)).is_none(), "begins once");
+        assert!(
+            harness
+                .on_status(&status(100, EpisodePhase::Running), at(700))
+                .is_none(),
+            "begins once"
+        );
         assert!(harness.poll(at(1500)).0.is_none());
         let end = harness.on_status(&status(100, EpisodePhase::Succeeded), at(1600));
-        assert!(matches!(end, Some(HarnessEvent::Ended { success: true, ticks: 7, .. })));
+        assert!(matches!(
+            end,
+            Some(HarnessEvent::Ended {
+                success: true,
+                ticks: 7,
+                ..
+            })
+        ));
         assert_eq!(harness.poll(at(1601)).0.unwrap().task, "stack");
         assert_eq!(harness.progress(), (1, 2));
         assert!(!harness.finished());
@@ -209,17 +262,36 @@ mod tests {
         let (request, event) = harness.poll(at(4000));
         assert_eq!(event, Some(HarnessEvent::WorldLost));
         assert_eq!(request.unwrap().episode, 100);
-        assert!(harness.on_status(&status(100, EpisodePhase::Failed), at(4010)).is_none(), "an old end");
-        assert!(harness.on_status(&status(100, EpisodePhase::Running), at(4020)).is_some());
+        assert!(
+            harness
+                .on_status(&status(100, EpisodePhase::Failed), at(4010))
+                .is_none(),
+            "an old end"
+        );
+        assert!(
+            harness
+                .on_status(&status(100, EpisodePhase::Running), at(4020))
+                .is_some()
+        );
         harness.on_status(&status(100, EpisodePhase::Failed), at(4100));
         assert!(harness.finished());
-        assert_eq!(harness.tallies()["push"], TaskTally { episodes: 1, successes: 0 });
+        assert_eq!(
+            harness.tallies()["push"],
+            TaskTally {
+                episodes: 1,
+                successes: 0
+            }
+        );
     }
 
     #[test]
     fn statuses_of_other_askers_are_ignored() {
         let mut harness = harness(1);
         harness.poll(Duration::ZERO);
-        assert!(harness.on_status(&status(3, EpisodePhase::Running), Duration::ZERO).is_none());
+        assert!(
+            harness
+                .on_status(&status(3, EpisodePhase::Running), Duration::ZERO)
+                .is_none()
+        );
     }
 }

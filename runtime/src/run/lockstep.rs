@@ -91,10 +91,11 @@ impl LockstepLoop {
         &self.stepper
     }
 
-    /// Follows a goal; the world was reset for it.
-    pub fn set_goal(&mut self, goal: &Goal) {
-        self.viewer.offer(Moment::default(), Event::Goal(goal.clone()));
-        if let Err(fault) = self.stepper.set_goal(goal) {
+    /// Follows a goal. `relocated`: the world was reset for it and begins at this stamp.
+    pub fn set_goal(&mut self, goal: &Goal, relocated: Option<Stamp>) {
+        self.viewer
+            .offer(Moment::default(), Event::Goal(goal.clone()));
+        if let Err(fault) = self.stepper.set_goal(goal, relocated) {
             tracing::warn!("goal {} is not followed: {fault}", goal.id);
         }
     }
@@ -137,20 +138,30 @@ impl LockstepLoop {
             return Ok(());
         }
         let now = WorldTime::from_stamp(stamp);
-        let clock = *self.clock.get_or_insert_with(|| TickClock::new(now, self.period));
+        let clock = *self
+            .clock
+            .get_or_insert_with(|| TickClock::new(now, self.period));
         let tick: Tick = clock.nearest(now);
-        let tcp = Measured::from_message(&set.joints, self.robot.names()).ok().map(|joints| tcp_pose(&self.robot, &joints));
+        let tcp = Measured::from_message(&set.joints, self.robot.names())
+            .ok()
+            .map(|joints| tcp_pose(&self.robot, &joints));
         let observation = Arc::new(set.into_observation(tick, tcp));
         if self.viewer.is_open() {
             let moment = Moment::new(tick, stamp);
             for frame in &observation.frames {
                 self.viewer.offer(moment, Event::Frame(frame.clone()));
             }
-            self.viewer.offer(moment, Event::Joints(observation.joints.clone()));
+            self.viewer
+                .offer(moment, Event::Joints(observation.joints.clone()));
         }
         let stepped = self.stepper.tick(observation);
         let remaining = self.stepper.controller().remaining(tick);
-        self.stats.publish(&stepped.record, self.stepper.controller().counters(), remaining, false);
+        self.stats.publish(
+            &stepped.record,
+            self.stepper.controller().counters(),
+            remaining,
+            false,
+        );
         if let Some(record) = &stepped.record.command {
             let command = record.to_message(self.stepper.joint_names(), self.period);
             self.link.commands().offer(&command);
@@ -173,14 +184,19 @@ impl LockstepLoop {
         if let Some(fault) = &stepped.fault {
             tracing::warn!("no plan: {fault}");
         }
-        let moment = Moment { tick: Some(record.tick), stamp: stamp_of(record) };
+        let moment = Moment {
+            tick: Some(record.tick),
+            stamp: stamp_of(record),
+        };
         for report in &stepped.reports {
             self.link.reports().offer(report);
             self.viewer.offer(moment, Event::Learner(report.clone()));
         }
         if let Some(source) = record.source {
-            self.viewer.offer(moment, Event::Action(record.action.to_vec()));
-            self.viewer.offer(moment, scalar("generation", source.generation as f64));
+            self.viewer
+                .offer(moment, Event::Action(record.action.to_vec()));
+            self.viewer
+                .offer(moment, scalar("generation", source.generation as f64));
         }
         if let Some(command) = &self.last {
             self.viewer.offer(moment, Event::Command(command.clone()));
@@ -193,7 +209,9 @@ impl LockstepLoop {
     }
 
     fn write(&mut self, stepped: &Stepped) -> std::io::Result<()> {
-        let Some(log) = &mut self.log else { return Ok(()) };
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
         let record = &stepped.record;
         let dof = self.robot.dof();
         let line = Logged {
@@ -205,7 +223,10 @@ impl LockstepLoop {
             observed: record.source.map(|source| source.observed.0),
             denoise_steps: record.source.map(|source| source.denoise_steps),
             action: &record.action,
-            positions: record.command.as_ref().map_or(&[], |command| &command.positions[..dof]),
+            positions: record
+                .command
+                .as_ref()
+                .map_or(&[], |command| &command.positions[..dof]),
         };
         serde_json::to_writer(&mut *log, &line)?;
         log.write_all(b"\n")

@@ -33,11 +33,19 @@ impl ObservationSource for ObservationBox {
         let end = Instant::now() + timeout;
         let mut guard = self.lock();
         loop {
-            if let Some(observation) = guard.as_ref().filter(|observation| Some(observation.tick) != after) {
+            if let Some(observation) = guard
+                .as_ref()
+                .filter(|observation| Some(observation.tick) != after)
+            {
                 return Some(Arc::clone(observation));
             }
             let left = end.checked_duration_since(Instant::now())?;
-            guard = self.0.1.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
+            guard = self
+                .0
+                .1
+                .wait_timeout(guard, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }
@@ -95,7 +103,13 @@ mod tests {
         assert!(mailbox.wait_newer(Some(Tick(3)), short).is_none());
         let writer = mailbox.clone();
         let thread = std::thread::spawn(move || writer.put(observation(4)));
-        assert_eq!(mailbox.wait_newer(Some(Tick(3)), Duration::from_secs(5)).unwrap().tick, Tick(4));
+        assert_eq!(
+            mailbox
+                .wait_newer(Some(Tick(3)), Duration::from_secs(5))
+                .unwrap()
+                .tick,
+            Tick(4)
+        );
         thread.join().unwrap();
         mailbox.clear();
         assert!(mailbox.wait_newer(None, short).is_none());

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cerebellum_bridge::Counters;
 use cerebellum_bridge::sync::{Bound, Queue};
 use cerebellum_bridge::viewer::{Event, Moment, ViewerTap};
 use cerebellum_bridge::zenoh::RobotLink;
-use cerebellum_bridge::Counters;
 use cerebellum_kinematics::Robot;
-use cerebellum_messages::{Goal, JointState};
+use cerebellum_messages::{Goal, JointState, Stamp};
 
 use super::commands::CommandThread;
 use super::mailbox::{GoalBox, ObservationBox};
@@ -16,13 +16,16 @@ use super::recorder::{RecorderIo, RecorderThread};
 use super::sensing::{SensingIo, SensingThread, tcp_pose};
 use super::taps::{Chunks, Experiences, Feedbacks, PolicyTap, Reports};
 use crate::control::{
-    Capacities, ControlConfig, ControlError, ControlExit, ControlHandle, Controller, HistogramSnapshot, Measured,
-    Signals, links,
+    Capacities, ControlConfig, ControlError, ControlExit, ControlHandle, Controller,
+    HistogramSnapshot, Measured, Signals, links,
 };
 use crate::inference::{
-    InferenceConfig, InferenceCore, InferenceIo, InferenceStats, InferenceThread, Slack, WarmupInputs,
+    InferenceConfig, InferenceCore, InferenceIo, InferenceStats, InferenceThread, Slack,
+    WarmupInputs,
 };
-use crate::learner::{LearnerCore, LearnerIo, LearnerState, LearnerStats, LearnerThread, PaceConfig};
+use crate::learner::{
+    LearnerCore, LearnerIo, LearnerState, LearnerStats, LearnerThread, PaceConfig,
+};
 use crate::realtime::{Background, RealtimeOutcome, lower_priority, other_cpus};
 
 /// How long a thread may take to end before it is left behind.
@@ -102,7 +105,16 @@ impl RealtimeLoop {
     /// # Errors
     /// If a thread cannot be had, or strict real-time demands are refused.
     pub fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { link, counters, viewer, robot, controller, inference, learner, .. } = parts;
+        let Parts {
+            link,
+            counters,
+            viewer,
+            robot,
+            controller,
+            inference,
+            learner,
+            ..
+        } = parts;
         let names = robot.names().to_vec();
         let action_dim = inference.spec().action_dim;
         let period = controller.period();
@@ -110,19 +122,31 @@ impl RealtimeLoop {
         let goal = Arc::new(Mutex::new(None));
         let (goals, newest) = (GoalBox::default(), ObservationBox::default());
         let history = Queue::new(Bound::newest(256), counters.dropped("history", "full"));
-        let experience = Queue::new(Bound::newest(EXPERIENCE), counters.dropped("experience", "full"));
+        let experience = Queue::new(
+            Bound::newest(EXPERIENCE),
+            counters.dropped("experience", "full"),
+        );
         let feedback = Queue::new(Bound::newest(64), counters.dropped("feedback", "full"));
 
         let publisher = Arc::clone(&link);
-        let commands = CommandThread::spawn(others.commands, names.clone(), period, move |command| {
-            publisher.commands().offer(command);
-        })?;
-        let reserved = parts.control_config.realtime.affinity.clone().unwrap_or_default();
+        let commands =
+            CommandThread::spawn(others.commands, names.clone(), period, move |command| {
+                publisher.commands().offer(command);
+            })?;
+        let reserved = parts
+            .control_config
+            .realtime
+            .affinity
+            .clone()
+            .unwrap_or_default();
         let control = ControlHandle::start(controller, end, commands.thread())?;
         let clock = control.clock();
 
         let slack = Slack::closed();
-        let home = Measured { position: *robot.home(), ..Measured::default() };
+        let home = Measured {
+            position: *robot.home(),
+            ..Measured::default()
+        };
         let inference = InferenceThread::spawn(
             inference,
             &parts.inference_config,
@@ -155,7 +179,10 @@ impl RealtimeLoop {
                 let io = LearnerIo {
                     experience: Box::new(Experiences(experience.clone())),
                     feedback: Box::new(Feedbacks(feedback.clone())),
-                    reports: Box::new(Reports { link: Arc::clone(&link), viewer: viewer.clone() }),
+                    reports: Box::new(Reports {
+                        link: Arc::clone(&link),
+                        viewer: viewer.clone(),
+                    }),
                     slack,
                     on_start: Some(Box::new(move || step_back(&reserved))),
                 };
@@ -208,13 +235,15 @@ impl RealtimeLoop {
         self.control.realtime()
     }
 
-    /// Follows a goal from now on. `relocated` says that the robot was put elsewhere for it.
-    pub fn set_goal(&self, goal: Goal, relocated: bool) {
-        self.viewer.offer(Moment::default(), Event::Goal(goal.clone()));
+    /// Follows a goal from now on. `relocated`: the robot was put elsewhere for it, and joint states
+    /// from this stamp on tell where.
+    pub fn set_goal(&self, goal: Goal, relocated: Option<Stamp>) {
+        self.viewer
+            .offer(Moment::default(), Event::Goal(goal.clone()));
         *self.goal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(goal.clone()));
         self.signals.set_goal(goal.id);
-        if relocated {
-            self.signals.relocate();
+        if let Some(stamp) = relocated {
+            self.signals.relocate(stamp);
             // What was seen before the reset says nothing about the robot any more.
             self.newest.clear();
         }
@@ -256,7 +285,13 @@ impl RealtimeLoop {
         drop(self.sensing);
         let ages = self.recorder.ages();
         drop(self.recorder);
-        Outcome { control, inference, learner, ages: ages.snapshot(), superseded }
+        Outcome {
+            control,
+            inference,
+            learner,
+            ages: ages.snapshot(),
+            superseded,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cerebellum_bridge::Queue;
+use cerebellum_bridge::sync::Queue;
 use cerebellum_bridge::viewer::{Event, Moment, Timing, ViewerTap};
 use cerebellum_messages::{Goal, Observation, RuntimeState, RuntimeStatus, Stamp, Tick};
 
@@ -68,18 +68,30 @@ impl RecorderThread {
         let stop = Arc::new(AtomicBool::new(false));
         let ages = Arc::new(Histogram::default());
         let (stopped, measured) = (Arc::clone(&stop), Arc::clone(&ages));
-        let mut work = Work { io, seen: VecDeque::new(), ages: measured, told: None, slice: None };
-        let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || {
-            loop {
-                let last = stopped.load(Ordering::Acquire);
-                work.turn();
-                if last {
-                    break;
+        let mut work = Work {
+            io,
+            seen: VecDeque::new(),
+            ages: measured,
+            told: None,
+            slice: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || {
+                loop {
+                    let last = stopped.load(Ordering::Acquire);
+                    work.turn();
+                    if last {
+                        break;
+                    }
+                    std::thread::sleep(NAP);
                 }
-                std::thread::sleep(NAP);
-            }
-        })?;
-        Ok(Self { thread: Some(thread), stop, ages })
+            })?;
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+            ages,
+        })
     }
 
     /// Ages of the observations behind executed actions [ns].
@@ -116,8 +128,13 @@ impl Work {
             }
             self.seen.push_back(sensed);
         }
-        self.slice = self.io.goal.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        while let Some(record) = self.io.records.next() {
+        self.slice = self
+            .io
+            .goal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        while let Some(record) = self.io.records.pop() {
             self.take(&record);
         }
     }
@@ -131,7 +148,9 @@ impl Work {
         for frame in &observation.frames {
             self.io.viewer.offer(moment, Event::Frame(frame.clone()));
         }
-        self.io.viewer.offer(moment, Event::Joints(observation.joints.clone()));
+        self.io
+            .viewer
+            .offer(moment, Event::Joints(observation.joints.clone()));
     }
 
     fn take(&mut self, record: &TickRecord) {
@@ -142,12 +161,17 @@ impl Work {
         self.remember(record);
         self.alarm(record);
         self.show(record, age);
-        let due = self.told.is_none_or(|(state, at)| state != record.state || at.elapsed() >= STATUS);
+        let due = self
+            .told
+            .is_none_or(|(state, at)| state != record.state || at.elapsed() >= STATUS);
         if due {
             self.told = Some((record.state, Instant::now()));
             let status = status(record, &self.io.stats);
             (self.io.status)(&status);
-            let moment = Moment { tick: Some(record.tick), stamp: stamp_of(record) };
+            let moment = Moment {
+                tick: Some(record.tick),
+                stamp: stamp_of(record),
+            };
             self.io.viewer.offer(moment, Event::Status(status));
         }
     }
@@ -155,28 +179,47 @@ impl Work {
     /// Age of the observation behind the executed action at the beginning of its tick.
     fn age(&self, record: &TickRecord) -> Option<Span> {
         let observed = record.source?.observed;
-        let sensed = self.seen.iter().rev().find(|sensed| sensed.observation.tick == observed)?;
+        let sensed = self
+            .seen
+            .iter()
+            .rev()
+            .find(|sensed| sensed.observation.tick == observed)?;
         let begun = self.io.clock.start_of(record.tick) + record.lateness;
         let arrived = MonotonicTime::now() - Span::from(sensed.oldest.elapsed());
         Some(begun - arrived)
     }
 
     fn remember(&self, record: &TickRecord) {
-        let (Some(_), Some(goal)) = (record.source, &self.slice) else { return };
+        let (Some(_), Some(goal)) = (record.source, &self.slice) else {
+            return;
+        };
         if goal.id != record.goal_id {
             return;
         }
         // What the robot had seen when it acted; its own tick may be the one before.
-        let Some(sensed) = self.seen.iter().rev().find(|sensed| sensed.observation.tick <= record.tick) else {
+        let Some(sensed) = self
+            .seen
+            .iter()
+            .rev()
+            .find(|sensed| sensed.observation.tick <= record.tick)
+        else {
             return;
         };
         if record.tick.since(sensed.observation.tick) > 1 {
             return;
         }
-        let observation = Observation { tick: record.tick, ..(*sensed.observation).clone() };
+        let observation = Observation {
+            tick: record.tick,
+            ..(*sensed.observation).clone()
+        };
         self.io.experience.send(Record {
             observation: Arc::new(observation),
-            action: record.action.iter().take(self.io.action_dim).copied().collect(),
+            action: record
+                .action
+                .iter()
+                .take(self.io.action_dim)
+                .copied()
+                .collect(),
             goal: Arc::clone(goal),
             episode: goal.id,
         });
@@ -186,7 +229,9 @@ impl Work {
         if let (Some(source), Some(jump)) = (record.source, record.splice_jump)
             && jump > SPLICE_ALARM
         {
-            self.io.feedback.send(Feedback::SpliceAlarm { generation: source.generation });
+            self.io.feedback.send(Feedback::SpliceAlarm {
+                generation: source.generation,
+            });
         }
     }
 
@@ -195,14 +240,25 @@ impl Work {
         if !viewer.is_open() {
             return;
         }
-        let moment = Moment { tick: Some(record.tick), stamp: stamp_of(record) };
+        let moment = Moment {
+            tick: Some(record.tick),
+            stamp: stamp_of(record),
+        };
         if let Some(source) = record.source {
-            let action = record.action.iter().take(self.io.action_dim).copied().collect();
+            let action = record
+                .action
+                .iter()
+                .take(self.io.action_dim)
+                .copied()
+                .collect();
             viewer.offer(moment, Event::Action(action));
             viewer.offer(moment, scalar("generation", source.generation as f64));
         }
         if let Some(command) = &record.command {
-            viewer.offer(moment, Event::Command(command.to_message(&self.io.names, self.period())));
+            viewer.offer(
+                moment,
+                Event::Command(command.to_message(&self.io.names, self.period())),
+            );
         }
         let timing = Timing {
             slack_us: record.slack.micros(),
@@ -221,7 +277,10 @@ impl Work {
 
 /// A point of a curve.
 pub fn scalar(name: &str, value: f64) -> Event {
-    Event::Scalar { name: name.to_owned(), value }
+    Event::Scalar {
+        name: name.to_owned(),
+        value,
+    }
 }
 
 /// The stamp of the sensors behind a tick.

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cerebellum_bridge::{ObservationAssembler, Queue, SensorSet};
+use cerebellum_bridge::sync::Queue;
+use cerebellum_bridge::{ObservationAssembler, SensorSet};
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{Observation, TcpPose, Tick};
 
@@ -29,7 +30,10 @@ pub struct Sensed {
 /// The tool pose at measured joints.
 pub fn tcp_pose(robot: &Robot, measured: &Measured) -> TcpPose {
     let pose = robot.forward(&measured.position);
-    TcpPose { position: pose.position.to_array(), orientation: pose.orientation.to_array() }
+    TcpPose {
+        position: pose.position.to_array(),
+        orientation: pose.orientation.to_array(),
+    }
 }
 
 /// All that the thread is connected to.
@@ -71,13 +75,23 @@ impl SensingThread {
     pub fn spawn(io: SensingIo) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let mut work = Work { io, beats: 0, given: None, complained: false };
-        let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Acquire) {
-                work.turn();
-            }
-        })?;
-        Ok(Self { thread: Some(thread), stop })
+        let mut work = Work {
+            io,
+            beats: 0,
+            given: None,
+            complained: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("sensing".to_owned())
+            .spawn(move || {
+                while !stopped.load(Ordering::Acquire) {
+                    work.turn();
+                }
+            })?;
+        Ok(Self {
+            thread: Some(thread),
+            stop,
+        })
     }
 }
 
@@ -125,7 +139,9 @@ impl Work {
         };
         io.measured.send(measured, monotonic(set.joints_arrival));
         // Three messages make a set; the first two are seen together with parts of the set before.
-        let waited = self.given.is_none_or(|given| given.elapsed() >= io.period.mul_f64(1.5));
+        let waited = self
+            .given
+            .is_none_or(|given| given.elapsed() >= io.period.mul_f64(1.5));
         if !(set.is_exact() || waited) {
             return;
         }
@@ -133,9 +149,13 @@ impl Work {
         let oldest = set.oldest_arrival();
         io.signals.observe(monotonic(oldest));
         let tick: Tick = io.stats.tick();
-        let observation = Arc::new(set.into_observation(tick, Some(tcp_pose(&io.robot, &measured))));
+        let observation =
+            Arc::new(set.into_observation(tick, Some(tcp_pose(&io.robot, &measured))));
         io.newest.put(Arc::clone(&observation));
-        io.history.send(Sensed { observation, oldest });
+        io.history.send(Sensed {
+            observation,
+            oldest,
+        });
     }
 }
 

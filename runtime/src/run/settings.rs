@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cerebellum_bridge::{SessionConfig, ViewerConfig};
+use cerebellum_bridge::SessionConfig;
+use cerebellum_bridge::viewer::ViewerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +78,10 @@ pub struct LockstepSettings {
 
 impl Default for LockstepSettings {
     fn default() -> Self {
-        Self { latency_ticks: 1, micro_steps: 1 }
+        Self {
+            latency_ticks: 1,
+            micro_steps: 1,
+        }
     }
 }
 
@@ -152,10 +156,14 @@ impl RunSettings {
     /// # Errors
     /// If the file cannot be read, or a key or value is wrong.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|error| SettingsError::Parse { path: path.to_owned(), message: error.to_string() })
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| SettingsError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
     }
 
     /// JSON schema of the configuration file.
@@ -171,7 +179,10 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_the_default() {
-        assert_eq!(toml::from_str::<RunSettings>("").unwrap(), RunSettings::default());
+        assert_eq!(
+            toml::from_str::<RunSettings>("").unwrap(),
+            RunSettings::default()
+        );
     }
 
     #[test]
@@ -180,6 +191,11 @@ mod tests {
         let path = folder.path().join("run.toml");
         std::fs::write(&path, "[control]\nrate = 20\n").unwrap();
         let message = RunSettings::load(&path).unwrap_err().to_string();
-        assert!(message.contains("run.toml") && message.contains("`rate`") && message.contains("rate_hz"), "{message}");
+        assert!(
+            message.contains("run.toml")
+                && message.contains("`rate`")
+                && message.contains("rate_hz"),
+            "{message}"
+        );
     }
 }

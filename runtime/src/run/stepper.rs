@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use cerebellum_messages::{Goal, LearnerReport, Observation};
+use cerebellum_messages::{Goal, LearnerReport, Observation, Stamp};
 use cerebellum_policies::policy::Plan;
 
 use crate::control::{Controller, FixedChunk, Measured, TickInput, TickRecord};
@@ -21,7 +21,7 @@ pub struct Stepper {
     names: Vec<String>,
     goal: Option<Arc<Goal>>,
     action_dim: usize,
-    relocated: bool,
+    relocated: Option<Stamp>,
     faulted: bool,
 }
 
@@ -58,17 +58,22 @@ impl Stepper {
             names,
             goal: None,
             action_dim,
-            relocated: false,
+            relocated: None,
             faulted: false,
         }
     }
 
-    /// Takes a goal. The world was reset for it: motion begins anew from the measured joints.
+    /// Takes a goal. `relocated`: the world was reset for it, and motion begins anew from the joints
+    /// measured at this stamp or later.
     ///
     /// # Errors
     /// If the policy refuses it; the robot holds then.
-    pub fn set_goal(&mut self, goal: &Goal) -> Result<(), InferenceFault> {
-        self.relocated = true;
+    pub fn set_goal(
+        &mut self,
+        goal: &Goal,
+        relocated: Option<Stamp>,
+    ) -> Result<(), InferenceFault> {
+        self.relocated = relocated;
         self.goal = None;
         self.planner.on_goal(goal)?;
         self.goal = Some(Arc::new(goal.clone()));
@@ -120,7 +125,10 @@ impl Stepper {
             (None, Some(_)) => true,
             (None, None) => self.faulted,
         };
-        if let Some(chunk) = plan.as_ref().and_then(|plan| FixedChunk::try_from(&plan.chunk).ok()) {
+        if let Some(chunk) = plan
+            .as_ref()
+            .and_then(|plan| FixedChunk::try_from(&plan.chunk).ok())
+        {
             self.controller.offer(&chunk, tick);
         }
         let measured = Measured::from_message(&observation.joints, &self.names).ok();
@@ -128,28 +136,45 @@ impl Stepper {
             measured,
             goal_id,
             policy_fault: self.faulted,
-            relocated: std::mem::take(&mut self.relocated),
+            relocated: self.relocated.take(),
             ..TickInput::fresh(tick, measured.unwrap_or_default(), goal_id)
         };
         let record = self.controller.tick(&input);
         self.remember(observation, &record);
         let events = self.events();
-        Stepped { record, plan, reports, events, fault }
+        Stepped {
+            record,
+            plan,
+            reports,
+            events,
+            fault,
+        }
     }
 
     fn learn(&mut self) -> Vec<LearnerReport> {
-        let Some(learner) = &mut self.learner else { return Vec::new() };
-        (0..self.micro_steps).filter_map(|_| learner.micro_step().report).collect()
+        let Some(learner) = &mut self.learner else {
+            return Vec::new();
+        };
+        (0..self.micro_steps)
+            .filter_map(|_| learner.micro_step().report)
+            .collect()
     }
 
     fn remember(&mut self, observation: Arc<Observation>, record: &TickRecord) {
-        let (Some(learner), Some(goal)) = (&mut self.learner, &self.goal) else { return };
+        let (Some(learner), Some(goal)) = (&mut self.learner, &self.goal) else {
+            return;
+        };
         if record.source.is_none() {
             return;
         }
         learner.record(Record {
             observation,
-            action: record.action.iter().take(self.action_dim).copied().collect(),
+            action: record
+                .action
+                .iter()
+                .take(self.action_dim)
+                .copied()
+                .collect(),
             goal: Arc::clone(goal),
             episode: goal.id,
         });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cerebellum_bridge::Queue;
+use cerebellum_bridge::sync::Queue;
 use cerebellum_bridge::viewer::{Event, Moment, ViewerTap};
 use cerebellum_bridge::zenoh::RobotLink;
 use cerebellum_messages::{ActionChunk, LearnerReport};
@@ -58,7 +58,9 @@ impl InferenceTap for PolicyTap {
             InferenceEvent::LoadRefused { generation, reason } => {
                 tracing::warn!("generation {generation} was refused: {reason}");
             }
-            InferenceEvent::TakenBack { from, to, reason, .. } => {
+            InferenceEvent::TakenBack {
+                from, to, reason, ..
+            } => {
                 tracing::warn!("generation {from} was taken back to {to}: {reason}");
                 self.signals.withdraw(Some(*from));
             }
@@ -68,7 +70,10 @@ impl InferenceTap for PolicyTap {
             }
         }
         if let Some((generation, reason)) = event.condemned() {
-            self.feedback.send(Feedback::Condemned { generation, reason: reason.to_owned() });
+            self.feedback.send(Feedback::Condemned {
+                generation,
+                reason: reason.to_owned(),
+            });
         }
     }
 
@@ -92,7 +97,13 @@ pub fn show_plan(viewer: &ViewerTap, plan: &Plan) {
     let moment = Moment::new(plan.chunk.observed, plan.chunk.stamp);
     let ms = (plan.encode + plan.refine).as_secs_f64() * 1e3;
     viewer.offer(moment, scalar("inference/ms", ms));
-    viewer.offer(moment, scalar("inference/denoise_steps", f64::from(plan.chunk.denoise_steps)));
+    viewer.offer(
+        moment,
+        scalar(
+            "inference/denoise_steps",
+            f64::from(plan.chunk.denoise_steps),
+        ),
+    );
     viewer.offer(moment, Event::Chunk(plan.chunk.clone()));
     for latent in &plan.latents {
         viewer.offer(moment, Event::Latent(latent.clone()));

@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 use cerebellum_bridge::zenoh::{WorldLink, WorldLinkConfig};
 use cerebellum_bridge::{BridgeError, Counters, SessionConfig};
 use cerebellum_kinematics::{Joints, MAX_DOF};
-use cerebellum_messages::{ClockKind, Command, EpisodePhase, EpisodeRequest, EpisodeStatus, Observation, Stamp};
-use cerebellum_sim::{CONTROL_PERIOD_NANOS, Episode, EpisodeConfig, Outcome, Shift, SimError, Split, Task};
+use cerebellum_messages::{
+    ClockKind, Command, EpisodePhase, EpisodeRequest, EpisodeStatus, Observation, Stamp,
+};
+use cerebellum_sim::{
+    CONTROL_PERIOD_NANOS, Episode, EpisodeConfig, Outcome, Shift, SimError, Split, Task,
+};
 
 use crate::clock::{MonotonicTime, Period, Span};
-use crate::control::{Measured, Pacer, PacingConfig};
+use crate::control::{Pacer, PacingConfig};
 
 /// How often the present status is repeated.
 const STATUS: Duration = Duration::from_millis(500);
@@ -54,11 +58,26 @@ impl WorldServer {
     ///
     /// # Errors
     /// If the network cannot be entered or the simulator refuses.
-    pub fn open(session: SessionConfig, counters: &Counters, stop: Arc<AtomicBool>) -> Result<Self, WorldError> {
+    pub fn open(
+        session: SessionConfig,
+        counters: &Counters,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, WorldError> {
         let config = EpisodeConfig::new(Task::Push, Split::Train, 0);
         let episode = Episode::new(&config)?;
-        let cameras = config.cameras.iter().map(|camera| camera.name().to_owned()).collect();
-        let link = WorldLink::open(&WorldLinkConfig { session, cameras, ..WorldLinkConfig::default() }, counters)?;
+        let cameras = config
+            .cameras
+            .iter()
+            .map(|camera| camera.view.name().to_owned())
+            .collect();
+        let link = WorldLink::open(
+            &WorldLinkConfig {
+                session,
+                cameras,
+                ..WorldLinkConfig::default()
+            },
+            counters,
+        )?;
         let began = episode.stamp();
         Ok(Self {
             link,
@@ -97,7 +116,9 @@ impl WorldServer {
     }
 
     fn running(&self) -> bool {
-        self.status.as_ref().is_some_and(|status| status.phase == EpisodePhase::Running)
+        self.status
+            .as_ref()
+            .is_some_and(|status| status.phase == EpisodePhase::Running)
     }
 
     /// Runs at the pace of the wall clock until a request asks for another pace.
@@ -105,21 +126,19 @@ impl WorldServer {
         self.link.set_clock(ClockKind::RealTime);
         let mut pacer = Pacer::new(MonotonicTime::now(), self.period, &PacingConfig::default());
         let mut held = *self.episode.commanded();
-        let mut idle = self.episode.stamp();
         while !self.stopping() {
             if self.take_request()? {
-                if self.request.as_ref().is_some_and(|request| request.clock == ClockKind::Lockstep) {
+                if self
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| request.clock == ClockKind::Lockstep)
+                {
                     return Ok(());
                 }
                 held = *self.episode.commanded();
-                idle = self.episode.stamp();
             }
-            // A scene in which nothing runs stands still, but its clock and sensors go on.
-            let mut observation = self.observe()?;
-            if !self.running() {
-                idle = Stamp(idle.0 + CONTROL_PERIOD_NANOS);
-                restamp(&mut observation, idle);
-            }
+            // A scene in which nothing runs stands still, its clock too; its sensors go on sending.
+            let observation = self.observe()?;
             self.publish(&observation)?;
             self.repeat_status()?;
             pacer.wait();
@@ -143,7 +162,11 @@ impl WorldServer {
             if self.stopping() || (self.take_request()? && !self.running()) {
                 return Ok(());
             }
-            if self.request.as_ref().is_none_or(|request| request.clock != ClockKind::Lockstep) {
+            if self
+                .request
+                .as_ref()
+                .is_none_or(|request| request.clock != ClockKind::Lockstep)
+            {
                 return Ok(());
             }
             self.repeat_status()?;
@@ -153,12 +176,17 @@ impl WorldServer {
                 continue;
             }
             let stamp = self.episode.stamp();
-            let fresh = observation.as_ref().is_none_or(|observation: &Observation| observation.stamp != stamp);
+            let fresh = observation
+                .as_ref()
+                .is_none_or(|observation: &Observation| observation.stamp != stamp);
             if fresh {
                 observation = Some(self.observe()?);
                 sent = None;
             }
-            if let Some(observation) = observation.as_ref().filter(|_| sent.is_none_or(|at| at.elapsed() >= REPEAT)) {
+            if let Some(observation) = observation
+                .as_ref()
+                .filter(|_| sent.is_none_or(|at| at.elapsed() >= REPEAT))
+            {
                 self.publish(observation)?;
                 sent = Some(Instant::now());
             }
@@ -176,7 +204,11 @@ impl WorldServer {
         let mut begun = false;
         while let Some(request) = self.link.requests().try_receive() {
             let request = request.message;
-            if self.request.as_ref().is_some_and(|present| present.episode == request.episode) {
+            if self
+                .request
+                .as_ref()
+                .is_some_and(|present| present.episode == request.episode)
+            {
                 self.told = None;
                 continue;
             }
@@ -202,7 +234,12 @@ impl WorldServer {
                 self.began = self.episode.stamp();
                 status.stamp = self.began;
                 status.instruction = self.episode.instruction().to_owned();
-                tracing::debug!("episode {}: {} ({})", request.episode, request.task, status.instruction);
+                tracing::debug!(
+                    "episode {}: {} ({})",
+                    request.episode,
+                    request.task,
+                    status.instruction
+                );
             }
             Err(reason) => {
                 tracing::warn!("episode {} is refused: {reason}", request.episode);
@@ -237,7 +274,9 @@ impl WorldServer {
     /// The newest command, if it is for this episode.
     fn command(&self) -> Option<Joints> {
         let command = self.link.latest_command()?;
-        (command.value.stamp >= self.began).then(|| self.targets(&command.value)).flatten()
+        (command.value.stamp >= self.began)
+            .then(|| self.targets(&command.value))
+            .flatten()
     }
 
     fn targets(&self, command: &Command) -> Option<Joints> {
@@ -256,7 +295,9 @@ impl WorldServer {
     fn advance(&mut self, targets: &Joints) -> Result<(), WorldError> {
         // A world that diverged ends the episode, not the program.
         let outcome = self.episode.step(targets);
-        let Some(status) = &mut self.status else { return Ok(()) };
+        let Some(status) = &mut self.status else {
+            return Ok(());
+        };
         status.stamp = self.episode.stamp();
         status.ticks = self.episode.ticks();
         let (phase, detail) = match outcome {
@@ -273,7 +314,9 @@ impl WorldServer {
     }
 
     fn repeat_status(&mut self) -> Result<(), WorldError> {
-        let Some(status) = &self.status else { return Ok(()) };
+        let Some(status) = &self.status else {
+            return Ok(());
+        };
         if self.told.is_none_or(|at| at.elapsed() >= STATUS) {
             self.link.publish_status(status)?;
             self.told = Some(Instant::now());
@@ -282,23 +325,26 @@ impl WorldServer {
     }
 }
 
-/// What a request asks for, or why it cannot be had.
-fn configure(request: &EpisodeRequest, start: Stamp) -> Result<EpisodeConfig, String> {
-    let task: Task = request.task.parse().map_err(|error: SimError| error.to_string())?;
-    let split: Split = request.split.parse().map_err(|error: SimError| error.to_string())?;
-    let shift: Shift = request.shift.parse().map_err(|error: SimError| error.to_string())?;
-    Ok(EpisodeConfig { shift, start, ..EpisodeConfig::new(task, split, request.seed) })
-}
-
-fn restamp(observation: &mut Observation, stamp: Stamp) {
-    observation.stamp = stamp;
-    observation.joints.stamp = stamp;
-    for frame in &mut observation.frames {
-        frame.stamp = stamp;
-    }
-}
-
-/// Joints of an observation, in command order, for callers that drive the world directly.
-pub fn measured(observation: &Observation, names: &[String]) -> Option<Measured> {
-    Measured::from_message(&observation.joints, names).ok()
+/// What a request asks for.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn configure(request: &EpisodeRequest, start: Stamp) -> Result<EpisodeConfig, String> {
+    let task: Task = request
+        .task
+        .parse()
+        .map_err(|error: SimError| error.to_string())?;
+    let split: Split = request
+        .split
+        .parse()
+        .map_err(|error: SimError| error.to_string())?;
+    let shift: Shift = request
+        .shift
+        .parse()
+        .map_err(|error: SimError| error.to_string())?;
+    Ok(EpisodeConfig {
+        shift,
+        start,
+        ..EpisodeConfig::new(task, split, request.seed)
+    })
 }

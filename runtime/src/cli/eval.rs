@@ -1,0 +1,245 @@
+//! `cerebellum eval`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use cerebellum_kinematics::Robot;
+use cerebellum_messages::{ClockKind, EpisodeRequest, Goal, GoalSpec, Tick};
+use cerebellum_policies::device;
+use cerebellum_sim::{Disturbance, Episode, EpisodeConfig, Outcome, Task, demonstrate};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::args::EvalArgs;
+use super::exit::{ExitStatus, Failure};
+use super::interrupt;
+use super::train::bar;
+use crate::control::ControlConfig;
+use crate::inference::InferenceConfig;
+use crate::report::{TaskTally, task_table, write_json};
+use crate::run::brain::Brain;
+use crate::run::harness::Harness;
+use crate::run::settings::LockstepSettings;
+use crate::run::stepper::Stepper;
+
+/// Ticks between the first ticks of two episodes: more than any episode takes.
+const STRIDE: u64 = 1 << 20;
+
+#[derive(Serialize)]
+struct EvalReport {
+    tasks: BTreeMap<String, TaskTally>,
+    policy: String,
+    device: String,
+    seed: u64,
+    split: String,
+    shift: String,
+    mean_ticks: f64,
+}
+
+/// Measures success rates, as fast as the machine allows, in as many threads as there are CPUs.
+///
+/// # Errors
+/// If the policy or an argument cannot be used.
+pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
+    let stop = interrupt::flag()?;
+    let tasks = if args.tasks.is_empty() {
+        super::run::default_tasks()
+    } else {
+        args.tasks.clone()
+    };
+    let requests = Harness::round_robin(
+        &tasks,
+        args.episodes,
+        args.seed,
+        1,
+        &args.split,
+        &args.shift,
+        ClockKind::Lockstep,
+    );
+    let configs: Vec<(EpisodeRequest, EpisodeConfig)> = requests
+        .into_iter()
+        .map(|request| {
+            let config = crate::run::world::configure(&request, Default::default())?;
+            Ok((request, config))
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|reason| Failure::input(anyhow::anyhow!(reason)))?;
+    let bar = bar("episodes", "{pos}/{len} {per_sec} {eta} {msg}");
+    bar.set_length(configs.len() as u64);
+    let (name, device_name, results) = if args.experts {
+        (
+            "experts".to_owned(),
+            "cpu".to_owned(),
+            run_experts(&configs, &stop, &bar)?,
+        )
+    } else {
+        let opened = device::open(args.device.into()).map_err(Failure::environment)?;
+        let brain = Brain::load(args.policy.as_deref(), opened).map_err(Failure::input)?;
+        let name = brain.spec().map_err(Failure::input)?.name;
+        let results = run_policy(args, &brain, &configs, &stop, &bar)?;
+        (name, brain.device().to_owned(), results)
+    };
+    bar.finish_and_clear();
+    let mut tallies: BTreeMap<String, TaskTally> = BTreeMap::new();
+    for (task, success, _) in &results {
+        tallies
+            .entry(task.name().to_owned())
+            .or_default()
+            .add(*success);
+    }
+    print!("{}", task_table(&tallies));
+    let ticks: u64 = results.iter().map(|result| result.2).sum();
+    let report = EvalReport {
+        tasks: tallies,
+        policy: name,
+        device: device_name,
+        seed: args.seed,
+        split: args.split.clone(),
+        shift: args.shift.clone(),
+        mean_ticks: ticks as f64 / results.len().max(1) as f64,
+    };
+    save(args.json.as_deref(), &report)?;
+    let whole = results.len() == configs.len();
+    Ok(if whole {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Interrupted
+    })
+}
+
+/// Writes a report, if a file was named.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn save(path: Option<&Path>, report: &impl Serialize) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    write_json(path, report).map_err(|error| {
+        Failure::environment(anyhow::anyhow!(
+            "{} cannot be written: {error}",
+            path.display()
+        ))
+    })
+}
+
+type Results = Vec<(Task, bool, u64)>;
+
+fn run_experts(
+    configs: &[(EpisodeRequest, EpisodeConfig)],
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+) -> Result<Results, Failure> {
+    workers(
+        configs,
+        stop,
+        bar,
+        || Ok(()),
+        |(), _, config| {
+            let run = demonstrate(&config.clone().blind(), &Disturbance::NONE)?;
+            Ok((
+                config.task,
+                run.outcome == Outcome::Succeeded,
+                run.steps.len() as u64,
+            ))
+        },
+    )
+}
+
+fn run_policy(
+    args: &EvalArgs,
+    brain: &Brain,
+    configs: &[(EpisodeRequest, EpisodeConfig)],
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+) -> Result<Results, Failure> {
+    let robot = Robot::tabletop()?;
+    let mut inference = InferenceConfig::default();
+    inference.replan.every_ticks = args.replan.unwrap_or(inference.replan.every_ticks);
+    inference.replan.max_steps = args.denoise_steps.unwrap_or(inference.replan.max_steps);
+    let make = || {
+        let (control, lockstep) = (ControlConfig::default(), LockstepSettings::default());
+        Ok(brain.stepper(&robot, args.seed, control, &inference, &lockstep, None)?)
+    };
+    workers(configs, stop, bar, make, |stepper, request, config| {
+        play(stepper, request, config)
+    })
+}
+
+/// Lets the policy do one episode.
+fn play(
+    stepper: &mut Stepper,
+    request: &EpisodeRequest,
+    config: &EpisodeConfig,
+) -> anyhow::Result<(Task, bool, u64)> {
+    let mut episode = Episode::new(config)?;
+    let goal = Goal {
+        id: request.episode,
+        spec: GoalSpec::Language {
+            text: episode.instruction().to_owned(),
+        },
+    };
+    stepper.set_goal(&goal, Some(episode.stamp()))?;
+    let first = request.episode * STRIDE;
+    while !episode.outcome().is_over() {
+        let mut observation = episode.observe()?;
+        observation.tick = Tick(first + episode.ticks());
+        let stepped = stepper.tick(Arc::new(observation));
+        if let Some(fault) = stepped.fault {
+            return Err(fault.into());
+        }
+        let targets = stepped
+            .record
+            .command
+            .map_or(*episode.commanded(), |command| command.positions);
+        episode.step(&targets)?;
+    }
+    Ok((
+        config.task,
+        episode.outcome() == Outcome::Succeeded,
+        episode.ticks(),
+    ))
+}
+
+/// Runs `each` over all episodes in as many threads as there are CPUs, each with its own `make`.
+/// Results come in the order of the episodes; what each gives does not depend on the others.
+fn workers<S>(
+    configs: &[(EpisodeRequest, EpisodeConfig)],
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+    make: impl Fn() -> anyhow::Result<S> + Sync,
+    each: impl Fn(&mut S, &EpisodeRequest, &EpisodeConfig) -> anyhow::Result<(Task, bool, u64)> + Sync,
+) -> Result<Results, Failure> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || -> anyhow::Result<()> {
+        let mut state = make()?;
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((request, config)) = configs.get(index) else {
+                return Ok(());
+            };
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let result = each(&mut state, request, config)?;
+            done.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, result));
+            bar.inc(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().try_for_each(|handle| {
+            handle
+                .join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("an evaluation thread panicked")))
+        })
+    })?;
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}

@@ -1,0 +1,165 @@
+//! The policy and its learner, built from a package.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cerebellum_kinematics::Robot;
+use cerebellum_policies::checkpoint::PolicyPackage;
+use cerebellum_policies::device::OpenDevice;
+use cerebellum_policies::error::{CheckpointError, PolicyError};
+use cerebellum_policies::language::StaticTable;
+use cerebellum_policies::mdt::online::OnlineConfig;
+use cerebellum_policies::mdt::{MdtOnline, MdtPolicy};
+use cerebellum_policies::policy::{Policy as _, PolicySpec};
+
+use crate::control::{ActionInterface, ControlConfig, ControlError, Controller};
+use crate::inference::{InferenceConfig, InferenceCore, LockstepPlanner, WeightSlot};
+use crate::learner::{LearnerConfig, LearnerCore, LearnerError, Safetensors};
+use crate::run::settings::LockstepSettings;
+use crate::run::stepper::Stepper;
+
+/// Why a policy cannot be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum BrainError {
+    /// No package is there.
+    #[error(
+        "no policy package: {0} is not shipped with this program; name one with `--policy DIR` or make one with `cerebellum train`"
+    )]
+    Missing(String),
+    /// The package cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The policy refuses it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The learner's settings do not fit.
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    /// The control loop's settings or the policy's actions do not fit.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// A loaded package on a device.
+pub struct Brain {
+    package: PolicyPackage,
+    device: OpenDevice,
+    language: Arc<StaticTable>,
+}
+
+impl Brain {
+    /// Reads the package in `folder`, or the shipped one.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn load(folder: Option<&Path>, device: OpenDevice) -> Result<Self, BrainError> {
+        let folder = folder
+            .map(PathBuf::from)
+            .or_else(|| crate::assets::find(crate::assets::POLICY))
+            .ok_or_else(|| BrainError::Missing(crate::assets::POLICY.to_owned()))?;
+        Ok(Self {
+            package: PolicyPackage::load(&folder)?,
+            device,
+            language: StaticTable::embedded()?,
+        })
+    }
+
+    /// Name of the device.
+    pub fn device(&self) -> &str {
+        &self.device.name
+    }
+
+    /// The policy, with the slot through which it takes new weights.
+    ///
+    /// # Errors
+    /// If the weights do not fit.
+    pub fn inference(
+        &self,
+        seed: u64,
+        config: &InferenceConfig,
+    ) -> Result<(InferenceCore, WeightSlot), BrainError> {
+        let policy = MdtPolicy::new(&self.package, self.language.clone(), &self.device.device)?;
+        let slot = WeightSlot::new();
+        Ok((
+            InferenceCore::new(Box::new(policy), slot.clone(), seed, config),
+            slot,
+        ))
+    }
+
+    /// What the policy needs and gives.
+    ///
+    /// # Errors
+    /// If the weights do not fit.
+    pub fn spec(&self) -> Result<PolicySpec, BrainError> {
+        let policy = MdtPolicy::new(&self.package, self.language.clone(), &self.device.device)?;
+        Ok(policy.spec().clone())
+    }
+
+    /// The learner, which publishes to `slot`.
+    ///
+    /// # Errors
+    /// If its settings do not fit the model.
+    pub fn learner(
+        &self,
+        spec: &PolicySpec,
+        robot: &Robot,
+        config: LearnerConfig,
+        slot: WeightSlot,
+        seed: u64,
+    ) -> Result<LearnerCore, BrainError> {
+        let model = MdtOnline::new(
+            &self.package,
+            OnlineConfig::default(),
+            self.language.clone(),
+            &self.device.device,
+        )?;
+        let bounds: Vec<(f64, f64)> = robot
+            .limits()
+            .iter()
+            .map(|limits| (limits.lower, limits.upper))
+            .collect();
+        Ok(LearnerCore::new(
+            Box::new(model),
+            spec,
+            &bounds,
+            config,
+            Box::new(Safetensors),
+            slot,
+            seed,
+        )?)
+    }
+
+    /// Everything for a run in lockstep.
+    ///
+    /// # Errors
+    /// If a setting does not fit.
+    pub fn stepper(
+        &self,
+        robot: &Robot,
+        seed: u64,
+        control: ControlConfig,
+        inference: &InferenceConfig,
+        lockstep: &LockstepSettings,
+        learner: Option<LearnerConfig>,
+    ) -> Result<Stepper, BrainError> {
+        let (core, slot) = self.inference(seed, inference)?;
+        let spec = core.spec().clone();
+        let controller = Controller::new(robot.clone(), ActionInterface::from(&spec), control)?;
+        let learner = learner
+            .map(|config| self.learner(&spec, robot, config, slot, seed))
+            .transpose()?;
+        let period = controller.period().span().duration();
+        let planner = LockstepPlanner::new(
+            core,
+            inference.replan.clone(),
+            lockstep.latency_ticks,
+            period,
+        );
+        Ok(Stepper::new(
+            controller,
+            planner,
+            learner,
+            lockstep.micro_steps,
+        ))
+    }
+}
