@@ -255,7 +255,7 @@ def card(arguments: argparse.Namespace, facts: dict, before: dict, after: dict) 
                      f"| {first['nearest']} | {metrics['nearest']} | {metrics['nearest_teacher']} |")
     lines += [
         "", "The hand-written set (`policies/scripts/paraphrases.txt`) was in view when the weight of the contrast term was",
-        "chosen among 0, 0.02, 0.05 and 0.1; a larger weight gains paraphrases and loses agreement with the teacher.", "",
+        "chosen among 0, 0.02, 0.05, 0.1 and 0.2; a larger weight gains paraphrases and loses agreement with the teacher.", "",
         "## Limits", "",
         "- A mean does not see word order: `put the red block on the blue block` and `put the blue block on the red",
         "  block` have the same vector. A task that turns on order needs another encoder.",

@@ -192,6 +192,8 @@ WHERE = ["to the left|left|leftwards|to the left side", "to the right|right|righ
          "towards the robot|towards you|closer", "to the middle|to the center|to the centre",
          "to the edge|to the border", "to the corner"]
 WHERE = [w.split("|") for w in WHERE]
+WAYS = [w.split("|") for w in ["clockwise|to the right", "counterclockwise|anticlockwise|to the left"]]
+FIXED = ("where", "way")  # these take no article and no looks
 
 # What can be asked, with what it is asked of and the ways of saying it.
 TASKS: dict[str, tuple[tuple[str, ...], list[str]]] = {
@@ -230,6 +232,7 @@ TASKS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "press": (("button",), ["press {0}", "push {0}", "press down {0}", "press down on {0}", "hit {0}", "tap {0}",
                             "push {0} down", "click {0}", "depress {0}"]),
     "turn": (("knob",), ["turn {0}", "rotate {0}", "twist {0}", "turn {0} around", "spin {0}", "crank {0}"]),
+    "turn_way": (("knob", "way"), ["turn {0} {1}", "rotate {0} {1}", "twist {0} {1}", "spin {0} {1}"]),
     "pull_lever": (("knob",), ["pull {0}", "pull down {0}", "flip {0}", "swing {0}", "move {0}"]),
     "switch_on": (("light",), ["turn on {0}", "switch on {0}", "turn {0} on", "switch {0} on", "activate {0}",
                                "power on {0}", "light up {0}"]),
@@ -255,7 +258,7 @@ TASKS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "unscrew": (("thing",), ["unscrew {0}", "loosen {0}", "screw {0} off"]),
 }
 SLOTS = {"thing": THINGS, "surface": SURFACES, "container": CONTAINERS, "door": DOORS,
-         "button": BUTTONS, "knob": KNOBS, "light": LIGHTS, "where": WHERE}
+         "button": BUTTONS, "knob": KNOBS, "light": LIGHTS, "where": WHERE, "way": WAYS}
 
 BEFORE = ["please ", "can you ", "could you ", "could you please ", "now ", "robot, ", "you should ", "try to ",
           "go and ", "i want you to ", "next, ", "your task is to "]
@@ -315,7 +318,7 @@ class _Meaning:
 
 
 def _looks(kind: str, draw: random.Random) -> str:
-    if kind == "where" or (kind != "thing" and draw.random() < 0.75):
+    if kind in FIXED or (kind != "thing" and draw.random() < 0.75):
         return ""
     chance = draw.random()
     if chance < 0.6:
@@ -331,8 +334,11 @@ def _noun(kind: str, draw: random.Random) -> _Noun:
     return _Noun(_looks(kind, draw), tuple(draw.choice(SLOTS[kind])))
 
 
-def _meaning(draw: random.Random) -> _Meaning:
+def _meaning(draw: random.Random, directed: float = 0.0) -> _Meaning:
+    """One at random; a share of `directed` is drawn from the tasks that have a direction."""
     names = sorted(TASKS)
+    if draw.random() < directed:
+        names = [name for name in names if TASKS[name][0][-1] in FIXED]
     task = draw.choices(names, [len(TASKS[name][1]) for name in names])[0]
     return _Meaning(task, tuple(_noun(kind, draw) for kind in TASKS[task][0]))
 
@@ -343,7 +349,7 @@ def _article(draw: random.Random) -> str:
 
 def _say(meaning: _Meaning, wording: str, draw: random.Random) -> str:
     kinds = TASKS[meaning.task][0]
-    words = [draw.choice(noun.names) if kind == "where" else _article(draw) + noun.looks + draw.choice(noun.names)
+    words = [draw.choice(noun.names) if kind in FIXED else _article(draw) + noun.looks + draw.choice(noun.names)
              for kind, noun in zip(kinds, meaning.nouns)]
     text = wording.format(*words)
     if draw.random() < 0.15:
@@ -373,6 +379,8 @@ def _neighbour(meaning: _Meaning, draw: random.Random) -> _Meaning:
         return _Meaning(opposite, meaning.nouns[:len(TASKS[opposite][0])])
     kinds = TASKS[meaning.task][0]
     at = draw.randrange(len(kinds))
+    if kinds[-1] in FIXED and draw.random() < 0.8:
+        at = len(kinds) - 1
     noun = meaning.nouns[at]
     if noun.looks and draw.random() < 0.6:
         noun = _Noun(draw.choice(COLOURS) + " ", noun.names)
@@ -387,7 +395,7 @@ def triples(count: int, seed: int) -> list[Triple]:
     draw = random.Random(seed)
     found: list[Triple] = []
     while len(found) < count:
-        meaning = _meaning(draw)
+        meaning = _meaning(draw, directed=0.15)
         other = _neighbour(meaning, draw)
         if str(other) == str(meaning) or meaning.held_out or other.held_out:
             continue

@@ -23,7 +23,10 @@ const EMBEDDED: &[u8] = include_bytes!(concat!(
 
 const UNKNOWN: &str = "[UNK]";
 
-/// A mean of fewer known tokens than this many in length has no direction.
+/// How much of a table's digest goes into its name.
+const DIGEST_CHARS: usize = 8;
+
+/// A mean that is shorter than this has no direction.
 const LEAST_NORM: f32 = 1e-6;
 
 /// WordPiece tokens (lower case, accents stripped), each with a fixed vector.
@@ -31,6 +34,9 @@ const LEAST_NORM: f32 = 1e-6;
 /// A sentence's vector is the mean of the rows of its known tokens, scaled to norm `sqrt(dim)`, so
 /// that its components have about unit variance; the cosine of two sentences is their dot product
 /// divided by `dim`. Unknown tokens are left out of the mean.
+///
+/// Its name ends in a digest of the file, so that a policy trained with one table is not run with
+/// another.
 pub struct StaticTable {
     name: String,
     dim: usize,
@@ -120,13 +126,10 @@ impl StaticTable {
             .map_err(|error| damaged(error.to_string()))?
             .with_pre_tokenizer(Some(BertPreTokenizer));
         let named = header.metadata().as_ref().and_then(|meta| meta.get("name"));
-        let name = match (named, origin.file_stem()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
-            (None, None) => "static table".to_owned(),
-        };
+        let name = named.map_or("static_table", String::as_str);
+        let digest = blake3::hash(bytes).to_hex();
         Ok(Self {
-            name,
+            name: format!("{name}-{}", &digest[..DIGEST_CHARS]),
             dim,
             tokenizer,
             unknown,
