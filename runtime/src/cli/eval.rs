@@ -1,7 +1,6 @@
 //! `cerebellum eval`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ use super::interrupt;
 use super::train::bar;
 use crate::control::ControlConfig;
 use crate::inference::InferenceConfig;
-use crate::report::{TaskTally, task_table, write_json};
+use crate::report::{TaskTally, task_table};
 use crate::run::brain::Brain;
 use crate::run::harness::Harness;
 use crate::run::settings::LockstepSettings;
@@ -101,26 +100,12 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         shift: args.shift.clone(),
         mean_ticks: ticks as f64 / results.len().max(1) as f64,
     };
-    save(args.json.as_deref(), &report)?;
+    super::output::save(args.json.as_deref(), &report)?;
     let whole = results.len() == configs.len();
     Ok(if whole {
         ExitStatus::Success
     } else {
         ExitStatus::Interrupted
-    })
-}
-
-/// Writes a report, if a file was named.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn save(path: Option<&Path>, report: &impl Serialize) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    write_json(path, report).map_err(|error| {
-        Failure::environment(anyhow::anyhow!(
-            "{} cannot be written: {error}",
-            path.display()
-        ))
     })
 }
 

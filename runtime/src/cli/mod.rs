@@ -1,12 +1,15 @@
 //! The command line: one file per verb.
 
 mod args;
+mod bench;
 #[cfg(feature = "sim")]
 mod demos;
+mod doctor;
 #[cfg(feature = "sim")]
 mod eval;
 mod exit;
 mod interrupt;
+mod output;
 mod run;
 #[cfg(feature = "sim")]
 mod sim;
@@ -43,7 +46,9 @@ pub fn main() -> std::process::ExitCode {
         Some(Verb::Sim(args)) => sim::sim(&args),
         Some(Verb::Run(args)) => run::run(&args),
         None => run::run(&cli.run),
-        Some(_) => Ok(ExitStatus::Failure),
+        Some(Verb::Doctor(args)) => doctor::doctor(&args),
+        Some(Verb::Bench(args)) => bench::bench(&args),
+        Some(Verb::Parity(_)) => Ok(ExitStatus::Failure),
     };
     match result {
         Ok(status) => status.into(),

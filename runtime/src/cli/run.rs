@@ -71,7 +71,7 @@ pub fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
         Ok(None) => {}
         Err(error) => return Err(Failure::environment(error)),
     }
-    super::eval::save(args.json.as_deref(), &report)?;
+    super::output::save(args.json.as_deref(), &report)?;
     let interrupted = stop.load(Ordering::Relaxed) && settings.world.kind != WorldKind::Robot;
     Ok(if interrupted {
         ExitStatus::Interrupted
