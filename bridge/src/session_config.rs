@@ -14,11 +14,12 @@ pub const LOCAL_ENDPOINT: &str = "tcp/127.0.0.1:7447";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionMode {
-    /// Talks to other peers directly, and through a router where there is one. Either end may
-    /// start first: a peer keeps trying to connect.
+    /// Talks to other peers directly. Peers tell each other where the others are, so that a process
+    /// that connects to one of them reaches all. Either end may start first: a peer keeps trying.
     #[default]
     Peer,
-    /// Talks through one router only, which must be up when the session opens.
+    /// Talks through a router (`zenohd`), which must be up when the session opens. For robots and
+    /// hosts that cannot reach each other directly.
     Client,
 }
 
@@ -30,7 +31,8 @@ pub struct SessionConfig {
     pub mode: SessionMode,
     /// Endpoints to connect to, for example `tcp/192.168.1.5:7447`.
     pub connect: Vec<String>,
-    /// Endpoints to listen on, for example `tcp/127.0.0.1:7447`.
+    /// Endpoints to listen on, for example `tcp/127.0.0.1:7447`. A peer without any listens on a
+    /// port of the system's choice on this machine only.
     pub listen: Vec<String>,
     /// Whether to look for peers by multicast on the local network. Off by default: on a shared
     /// network it would find other people's robots.

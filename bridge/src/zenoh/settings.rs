@@ -27,6 +27,10 @@ const SETTINGS: [(&str, &str); 6] = [
     ("transport/link/rx/max_message_size", MAX_MESSAGE_BYTES),
 ];
 
+/// Where a peer listens that was told nothing: a port of the system's choice, for processes on this
+/// machine. Peers tell each other where they are, so that whoever connects to one reaches all.
+const PRIVATE: &str = "tcp/127.0.0.1:0";
+
 /// Largest message taken off the wire: an image of the largest size and its header. (A string,
 /// since the settings are; the test compares it with the limit of the codec.)
 const MAX_MESSAGE_BYTES: &str = "67174400";
@@ -45,12 +49,16 @@ pub(super) fn settings(config: &SessionConfig) -> Result<zenoh::Config, BridgeEr
         None => own_settings(config)?,
     };
     let from_file = config.config_file.is_some();
+    let mut listen = config.listen.clone();
+    if !from_file && listen.is_empty() && config.mode == SessionMode::Peer {
+        // zenoh's own default would listen on all interfaces.
+        listen.push(PRIVATE.to_owned());
+    }
     for (path, endpoints) in [
         ("connect/endpoints", &config.connect),
-        ("listen/endpoints", &config.listen),
+        ("listen/endpoints", &listen),
     ] {
-        // Without a file, an empty list is said too: zenoh's default listens on all interfaces.
-        if !from_file || !endpoints.is_empty() {
+        if !endpoints.is_empty() {
             insert(&mut settings, path, &json_list(endpoints))?;
         }
     }
@@ -128,6 +136,13 @@ mod tests {
         assert!(listen.contains("tcp/127.0.0.1:7447"), "{listen}");
         let connect = settings.get_json("connect/endpoints").unwrap();
         assert_eq!(connect, "[]");
+    }
+
+    #[test]
+    fn a_peer_listens_on_no_interface_that_it_was_not_told_of() {
+        let settings = settings(&SessionConfig::local_runtime()).unwrap();
+        let listen = settings.get_json("listen/endpoints").unwrap();
+        assert_eq!(listen, format!("[{PRIVATE:?}]"));
     }
 
     #[test]

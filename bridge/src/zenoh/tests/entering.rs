@@ -1,10 +1,11 @@
 //! Entering the network, and being told why not.
 
+use cerebellum_messages::{ActionChunk, ActionSpace, Tick};
 use zenoh::Wait as _;
 
 use super::*;
-use crate::zenoh::Session;
-use crate::{BridgeError, SessionMode};
+use crate::zenoh::{Session, limit};
+use crate::{BridgeError, SessionMode, topics};
 
 #[test]
 fn an_endpoint_in_use_is_named() {
@@ -41,12 +42,12 @@ fn router(endpoint: &str) -> zenoh::Session {
     zenoh::open(settings).wait().unwrap()
 }
 
-/// Many robots and one router is configuration: both ends connect, neither listens.
+/// Many robots and one router is configuration: both ends connect, neither names where it listens.
 #[test]
-fn a_router_joins_ends_that_do_not_listen() {
-    let endpoint = free_endpoint();
-    let _router = router(&endpoint);
-    for mode in [SessionMode::Peer, SessionMode::Client] {
+fn a_router_joins_clients_and_introduces_peers() {
+    for mode in [SessionMode::Client, SessionMode::Peer] {
+        let endpoint = free_endpoint();
+        let _router = router(&endpoint);
         let session = SessionConfig {
             mode,
             ..connecting(&endpoint)
@@ -63,4 +64,53 @@ fn a_router_joins_ends_that_do_not_listen() {
             sensors.newest().is_ok()
         });
     }
+}
+
+/// Whoever connects to the world hears the runtime too.
+#[test]
+fn an_observer_needs_one_endpoint_only() {
+    let endpoint = free_endpoint();
+    let world = world(listening(&endpoint));
+    let robot = robot(connecting(&endpoint));
+    meet(&world, &robot);
+    let observer = Session::open(&connecting(&endpoint), &Counters::new()).unwrap();
+    let chunks = observer
+        .latest::<ActionChunk>(topics::CHUNK, limit::EVENT)
+        .unwrap();
+    until("the observer", || robot.chunks().has_subscribers());
+    let chunk = ActionChunk {
+        stamp: Stamp::from_nanos(1),
+        observed: Tick(0),
+        goal_id: 1,
+        generation: 0,
+        denoise_steps: 1,
+        space: ActionSpace::TcpDelta,
+        action_dim: 7,
+        actions: vec![0.0; 7],
+    };
+    robot.chunks().publish(&chunk).unwrap();
+    assert!(chunks.wait_newer(0, soon()).is_some());
+}
+
+/// A router may be restarted under its clients.
+#[test]
+fn clients_find_a_router_again() {
+    let endpoint = free_endpoint();
+    let first = router(&endpoint);
+    let session = SessionConfig {
+        mode: SessionMode::Client,
+        ..connecting(&endpoint)
+    };
+    let world = world(session.clone());
+    let robot = robot(session);
+    meet(&world, &robot);
+    drop(first);
+    until("the loss", || !robot.robot_alive() && world.runtimes() == 0);
+    let _second = router(&endpoint);
+    meet(&world, &robot);
+    send_tick(&world, 1);
+    until("a set", || {
+        send_tick(&world, 1);
+        robot.observations().newest().is_ok()
+    });
 }
