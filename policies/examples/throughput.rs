@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p cerebellum-policies --example throughput [batch] [steps]`
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

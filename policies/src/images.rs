@@ -4,7 +4,7 @@
 /// authors of MDT use for every encoder).
 pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// See [`MEAN`].
-pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Normalised value of every byte, per channel.
 pub struct Normaliser {

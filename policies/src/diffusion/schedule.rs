@@ -18,6 +18,9 @@ pub enum Schedule {
 /// Curvature of [`Schedule::Karras`].
 const RHO: f64 = 7.0;
 
+/// A scale on which levels are equally spaced, or the way back from it.
+type Map = fn(f64) -> f64;
+
 impl Schedule {
     /// `steps + 1` levels from `sigma_max` to `sigma_min`, then 0. Empty if `steps` is 0; for one
     /// step, `sigma_max` and 0.
@@ -25,7 +28,7 @@ impl Schedule {
         if steps == 0 {
             return Vec::new();
         }
-        let (to, from): (fn(f64) -> f64, fn(f64) -> f64) = match self {
+        let (to, from): (Map, Map) = match self {
             Self::Exponential => (f64::ln, f64::exp),
             Self::Karras => (|s| s.powf(RHO.recip()), |s| s.powf(RHO)),
             Self::Linear => (|s| s, |s| s),

@@ -312,7 +312,11 @@ impl MdtConfig {
     /// What is wrong with the configuration, if anything; a network can be built if nothing is.
     pub fn problem(&self) -> Option<String> {
         let d = &self.denoiser;
-        if d.heads == 0 || d.width == 0 || d.width % d.heads != 0 || d.width % 4 != 0 {
+        if d.heads == 0
+            || d.width == 0
+            || !d.width.is_multiple_of(d.heads)
+            || !d.width.is_multiple_of(4)
+        {
             return Some(format!(
                 "denoiser.width {} must be a multiple of denoiser.heads {} and of 4",
                 d.width, d.heads
@@ -328,10 +332,9 @@ impl MdtConfig {
             return Some("dropout rates must lie in [0, 1)".into());
         }
         let s = &self.diffusion;
-        if !(s.sigma_min > 0.0 && s.sigma_max > s.sigma_min && s.sigma_max.is_finite())
-            || !(s.sigma_data > 0.0 && s.sigma_data.is_finite())
-            || s.steps == 0
-        {
+        let range = s.sigma_min > 0.0 && s.sigma_max > s.sigma_min && s.sigma_max.is_finite();
+        let data = s.sigma_data > 0.0 && s.sigma_data.is_finite();
+        if !range || !data || s.steps == 0 {
             return Some(
                 "diffusion needs 0 < sigma_min < sigma_max, sigma_data > 0, steps > 0".into(),
             );

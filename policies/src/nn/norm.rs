@@ -67,7 +67,7 @@ pub struct GroupNorm {
 impl GroupNorm {
     /// Gain one, offset zero. Groups of 16 channels, or one group if that does not come out even.
     pub fn new(channels: usize, device: &Device) -> Self {
-        let even = channels >= 16 && channels % 16 == 0;
+        let even = channels >= 16 && channels.is_multiple_of(16);
         Self {
             weight: Initializer::Ones.init([channels], device),
             bias: Initializer::Zeros.init([channels], device),

@@ -112,7 +112,7 @@ impl TrainConfig {
         if self.batch == 0 || self.noise_draws == 0 || self.steps == 0 {
             return Some("steps, batch and noise_draws must be positive".into());
         }
-        if self.shards == 0 || self.batch % self.shards != 0 {
+        if self.shards == 0 || !self.batch.is_multiple_of(self.shards) {
             return Some("batch must be a multiple of shards".into());
         }
         if self.checkpoint_every == 0 || self.report_every == 0 || self.validate_every == 0 {

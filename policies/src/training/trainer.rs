@@ -243,12 +243,14 @@ impl<'a> Trainer<'a> {
                 }
             }
             self.step += 1;
-            if self.step % self.train.checkpoint_every == 0 || self.step == self.train.steps {
+            if self.step.is_multiple_of(self.train.checkpoint_every)
+                || self.step == self.train.steps
+            {
                 self.save()?;
             }
             let last = self.step == self.train.steps;
-            let validate = self.step % self.train.validate_every == 0 || last;
-            if self.step % self.train.report_every == 0 || validate {
+            let validate = self.step.is_multiple_of(self.train.validate_every) || last;
+            if self.step.is_multiple_of(self.train.report_every) || validate {
                 let mut report = window.report(self.train.batch);
                 report.step = self.step;
                 report.steps = self.train.steps;
@@ -323,7 +325,7 @@ impl<'a> Trainer<'a> {
     /// has its own leaves.
     fn shards(&self, moments: &[usize]) -> Vec<(GradientSet, Step)> {
         let pieces = moments.chunks(self.train.batch / self.train.shards);
-        let this = &*self;
+        let this: &Self = self;
         std::thread::scope(|scope| {
             let threads = pieces
                 .enumerate()

@@ -60,7 +60,7 @@ impl Trajectory {
         if steps == 0 || self.actions.len() != steps * self.action_dim {
             return Some("actions are empty or not whole".into());
         }
-        if self.proprioception.len() % steps != 0 {
+        if !self.proprioception.len().is_multiple_of(steps) {
             return Some("proprioception does not have one vector per action".into());
         }
         let numbers = self.actions.iter().chain(&self.proprioception);

@@ -36,7 +36,7 @@ mod trust;
 mod warmup;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use self::config::{InferenceConfig, LatencyRule, ReplanConfig};
 pub use self::core::{InferenceCore, InferenceStats, PlanLimit};

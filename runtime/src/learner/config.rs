@@ -103,7 +103,7 @@ impl LearnerConfig {
         positive("update.batch", self.update.batch)?;
         positive("update.per_candidate", self.update.per_candidate)?;
         positive("update.window", self.update.window)?;
-        if !(self.update.max_per_tick > 0.0) {
+        if self.update.max_per_tick.is_nan() || self.update.max_per_tick <= 0.0 {
             return Err(refuse("update.max_per_tick", "must be above zero"));
         }
         self.replay.validate()?;

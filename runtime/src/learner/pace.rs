@@ -92,7 +92,7 @@ impl Pace {
 
     /// Whether a micro-step of this kind may begin at `now`, if the device is free for `free`.
     pub fn admit(&mut self, kind: StepKind, free: Duration, now: Instant) -> Admission {
-        if !(self.config.duty > 0.0) {
+        if self.config.duty.is_nan() || self.config.duty <= 0.0 {
             return Admission::Paused;
         }
         if let Some(end) = self.rest_until
