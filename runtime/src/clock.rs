@@ -259,8 +259,8 @@ impl Neg for Span {
 pub struct Period(Span);
 
 impl Period {
-    /// From a rate [Hz], rounded to whole nanoseconds. The rounding is the whole error: periods are
-    /// counted from one anchor, so it never adds up to more than 0.5 ns per tick.
+    /// From a rate in hertz, rounded to whole nanoseconds. That rounding, at most 0.5 ns per tick
+    /// against the rate asked for, is the whole error: ticks are counted from one anchor.
     ///
     /// # Errors
     /// If the rate is not a number between 0.001 and 100000.

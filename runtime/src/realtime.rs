@@ -16,13 +16,13 @@
 //! ```
 
 use std::fmt;
-use std::io;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::MonotonicTime;
 
+mod advice;
 mod permissions;
 #[cfg(not(target_os = "linux"))]
 #[path = "realtime/portable.rs"]
@@ -32,7 +32,7 @@ mod sys;
 
 pub use permissions::{Permissions, permissions};
 
-/// Stack that the control thread touches before its first tick, so that no tick has to [bytes].
+/// Bytes of stack that the control thread touches before its first tick, so that no tick has to.
 const PREFAULTED_STACK: usize = 256 * 1024;
 
 /// Resource limits of the process that matter here.
@@ -154,9 +154,9 @@ impl RealtimeConfig {
             if !(1..=99).contains(&priority) {
                 return Err(RealtimeError::Priority(priority));
             }
-            match sys::set_fifo(priority) {
+            match set_priority(priority) {
                 Ok(()) => outcome.priority = Some(priority),
-                Err(error) => outcome.warnings.push(priority_refused(priority, &error)),
+                Err(warning) => outcome.warnings.push(warning),
             }
         }
         prefault_stack();
@@ -218,19 +218,15 @@ pub fn sleep_until(time: MonotonicTime) {
     sys::sleep_until(time.nanos());
 }
 
-/// Reads the monotonic clock [ns].
+/// Reads the monotonic clock, in nanoseconds.
 pub(crate) fn monotonic_nanos() -> i64 {
     sys::monotonic_nanos()
 }
 
 fn bind(cpus: &[usize]) -> Result<(), RealtimeWarning> {
-    sys::set_affinity(cpus).map_err(|error| RealtimeWarning {
-        what: format!("binding to CPUs {cpus:?}"),
-        why: error.to_string(),
-        remedy: format!(
-            "Choose among the CPUs that this process may use: {:?}.",
-            sys::affinity().unwrap_or_default()
-        ),
+    sys::set_affinity(cpus).map_err(|error| {
+        let available = sys::affinity().unwrap_or_default();
+        advice::binding(cpus, &error.to_string(), &available)
     })
 }
 
@@ -240,37 +236,16 @@ fn lock_memory() -> Result<(), RealtimeWarning> {
     if let Some(bound) = sys::limit(Limit::LockedMemory)
         && !permissions::may_lock_without_bound()
     {
-        return Err(memory_refused(&format!(
-            "at most {} KiB may be locked",
-            bound / 1024
-        )));
+        return Err(advice::memory(&advice::bound(bound)));
     }
-    sys::lock_memory().map_err(|error| memory_refused(&error.to_string()))
+    sys::lock_memory().map_err(|error| advice::memory(&error.to_string()))
 }
 
-fn memory_refused(why: &str) -> RealtimeWarning {
-    RealtimeWarning {
-        what: "locking memory".to_owned(),
-        why: why.to_owned(),
-        remedy: "Permit it with `ulimit -l unlimited`, a line `@realtime - memlock unlimited` in \
-                 /etc/security/limits.conf, `setcap cap_ipc_lock+ep` on the binary, \
-                 `LimitMEMLOCK=infinity` in the systemd unit, or `--ulimit memlock=-1` for a \
-                 container."
-            .to_owned(),
-    }
-}
-
-fn priority_refused(priority: i32, error: &io::Error) -> RealtimeWarning {
-    let most = sys::limit(Limit::RealtimePriority).unwrap_or(0);
-    RealtimeWarning {
-        what: format!("SCHED_FIFO priority {priority}"),
-        why: format!("{error} (priorities up to {most} are permitted)"),
-        remedy: format!(
-            "Permit it with `ulimit -r {priority}`, a line `@realtime - rtprio {priority}` in \
-             /etc/security/limits.conf, `setcap cap_sys_nice+ep` on the binary, \
-             `LimitRTPRIO={priority}` in the systemd unit, or `--cap-add=sys_nice` for a container."
-        ),
-    }
+fn set_priority(priority: i32) -> Result<(), RealtimeWarning> {
+    sys::set_fifo(priority).map_err(|error| {
+        let highest = sys::limit(Limit::RealtimePriority).unwrap_or(0);
+        advice::priority(priority, &error.to_string(), highest)
+    })
 }
 
 /// Touches the stack below the caller, so that its pages exist before the loop needs them.

@@ -21,7 +21,19 @@ const REPLAN: u64 = 5;
 /// Actions per chunk.
 const HORIZON: usize = 20;
 
-/// Times of the control loop's own work [ns].
+/// What the policy asks for while the loop is timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Load {
+    /// Motions as a trained policy plans them.
+    #[default]
+    Smooth,
+    /// Motions that no joint can follow: the servo's search goes to its last iteration at every
+    /// tick, and the limits are always at work. The bound of what a tick can cost.
+    Unreachable,
+}
+
+/// Times of the control loop's own work, in nanoseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TickFigures {
     /// One whole turn of the loop: chunk in, blending, servo, limits, command and record out.
@@ -33,13 +45,14 @@ pub struct TickFigures {
 }
 
 /// Times `ticks` turns of the loop, back to back, under the load of a policy that plans
-/// [`HORIZON`] actions at every fifth tick, blended under the configuration's rule.
+/// twenty actions at every fifth tick, blended under the configuration's rule.
 ///
 /// # Errors
 /// If the configuration makes no sense for the robot.
 pub fn tick_overhead(
     robot: Robot,
     config: ControlConfig,
+    load: Load,
     ticks: u64,
 ) -> Result<TickFigures, ControlError> {
     let home = *robot.home();
@@ -57,7 +70,7 @@ pub fn tick_overhead(
     let (turn, tap) = (Histogram::default(), Histogram::default());
     let (mut taps_in, mut taps_out) = rtrb::RingBuffer::new(16);
     for tick in 0..ticks {
-        feed(&mut others, tick, home);
+        feed(&mut others, load, tick, home);
         let begin = MonotonicTime::now();
         let record = cycle.run(&Wake {
             tick: Tick(tick),
@@ -82,7 +95,7 @@ pub fn tick_overhead(
 }
 
 /// Gives the loop what a robot and a policy would have given it before `tick`.
-fn feed(others: &mut Ends, tick: u64, home: cerebellum_kinematics::Joints) {
+fn feed(others: &mut Ends, load: Load, tick: u64, home: cerebellum_kinematics::Joints) {
     let now = MonotonicTime::now();
     let stamp = Stamp(i64::try_from(tick).unwrap_or(i64::MAX));
     let measured = Measured {
@@ -94,10 +107,14 @@ fn feed(others: &mut Ends, tick: u64, home: cerebellum_kinematics::Joints) {
     others.signals.beat();
     if tick.is_multiple_of(REPLAN) {
         // Back and forth about the home posture, so that the arm moves and stays in reach.
+        let size = match load {
+            Load::Smooth => 0.5,
+            Load::Unreachable => 40.0,
+        };
         let way = if (tick / 40).is_multiple_of(2) {
-            0.5
+            size
         } else {
-            -0.5
+            -size
         };
         let action = [way, 0.5 * way, -0.3 * way, 0.1 * way, 0.0, 0.2 * way, way];
         let chunk = FixedChunk::try_from(&ActionChunk {
@@ -120,7 +137,7 @@ fn feed(others: &mut Ends, tick: u64, home: cerebellum_kinematics::Joints) {
 /// How punctual an empty loop is.
 #[derive(Clone, Debug, Serialize)]
 pub struct PacingFigures {
-    /// How late ticks began [ns].
+    /// How late ticks began, in nanoseconds.
     pub lateness_ns: Figures,
     /// Ticks missed.
     pub missed: u64,
@@ -169,7 +186,7 @@ mod tests {
     #[test]
     fn the_timed_path_is_the_full_one() {
         let config = ControlConfig::default();
-        let figures = tick_overhead(Robot::tabletop().unwrap(), config, 200).unwrap();
+        let figures = tick_overhead(Robot::tabletop().unwrap(), config, Load::Smooth, 200).unwrap();
         assert_eq!(figures.turn_ns.count, 200);
         assert!(figures.executed >= 190, "{figures:?}");
         // Generous: the machine may be busy. The figure itself belongs to the benchmark.

@@ -20,9 +20,7 @@ pub enum ChunkError {
     #[error("an action has {0} numbers, the control loop takes 1 to {MAX_ACTION_DIM}")]
     Width(u32),
     /// Too long.
-    #[error(
-        "the chunk has {0} actions, the control loop takes at most {MAX_HORIZON}: shorten the policy's horizon"
-    )]
+    #[error("the chunk has {0} actions, the control loop takes at most {MAX_HORIZON}: shorten it")]
     Horizon(usize),
     /// The numbers do not divide into whole actions.
     #[error("{numbers} numbers are no whole number of actions of width {width}")]

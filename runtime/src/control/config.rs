@@ -32,8 +32,8 @@ pub struct ControlConfig {
     /// A joint further than this from where it was commanded to be [rad or m] means that the robot
     /// was moved: motion begins anew from where it is.
     pub displaced: f64,
-    /// When the limits keep a joint further than this behind the servo's target [rad], the target
-    /// is taken back to the command, so that no motion is left over to be made up for later.
+    /// When the limits keep a joint further than this behind the servo's target, in radians, the
+    /// target is taken back to the command, so that no motion is left over to be made up for later.
     pub lag: f64,
     /// How ticks are kept apart in real time.
     pub pacing: PacingConfig,
@@ -59,7 +59,7 @@ impl Default for ControlConfig {
     }
 }
 
-/// Ages at which something counts as lost [ms].
+/// Ages at which something counts as lost, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
@@ -162,8 +162,8 @@ impl Responses {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PacingConfig {
-    /// How long before its deadline the thread wakes to wait actively [us]. Trades CPU time for
-    /// jitter; 0 to only sleep.
+    /// How long before its deadline the thread wakes to wait actively, in microseconds. Trades
+    /// CPU time for jitter; 0 to only sleep.
     pub spin_us: f64,
     /// The latest start of a tick, as a share of its period (0 to 1): a tick that cannot start
     /// before is skipped and counted as missed, so that two commands never follow each other

@@ -19,7 +19,7 @@ pub struct SafetyConfig {
     pub velocity_share: f64,
     /// Share of the joints' highest acceleration that is used, above 0 up to 1.
     pub acceleration_share: f64,
-    /// How far outside of the workspace the tool may be commanded before a motion is stopped [m]:
+    /// How many metres outside of the workspace the tool may be commanded before it is stopped:
     /// room for the servo, which stops exactly at the border, and for its remaining error.
     pub workspace_tolerance: f64,
 }
@@ -206,7 +206,7 @@ impl Safety {
         joints
     }
 
-    /// How far the tool is outside of the workspace, along the axis where it is furthest [m].
+    /// Metres by which the tool is outside of the workspace, along the axis where it is furthest.
     fn outside(&self, joints: &Joints) -> f64 {
         let Workspace { min, max, .. } = *self.robot.workspace();
         let tool = self.robot.forward(joints).position;

@@ -134,13 +134,13 @@ pub struct ControlSnapshot {
     pub goal_id: u64,
     /// Generation behind the newest executed action.
     pub generation: u64,
-    /// Time left over in the newest tick [us].
+    /// Time left over in the newest tick, in microseconds.
     pub slack_us: f64,
     /// What was counted.
     pub counters: Counters,
-    /// How late ticks began [ns].
+    /// How late ticks began, in nanoseconds.
     pub lateness: HistogramSnapshot,
-    /// Time spent on ticks [ns].
+    /// Time spent on ticks, in nanoseconds.
     pub work: HistogramSnapshot,
     /// Ticks between observation and first action, per splice.
     pub splice_index: HistogramSnapshot,
@@ -153,9 +153,9 @@ pub struct ControlSnapshot {
 pub struct ControlFigures {
     /// What was counted.
     pub counters: Counters,
-    /// How late ticks began [ns].
+    /// How late ticks began, in nanoseconds.
     pub lateness_ns: Figures,
-    /// Time spent on ticks [ns].
+    /// Time spent on ticks, in nanoseconds.
     pub work_ns: Figures,
     /// Ticks between observation and first action, per splice.
     pub splice_index_ticks: Figures,

@@ -18,7 +18,7 @@ use crate::realtime::{RealtimeError, RealtimeOutcome};
 /// The longest that coming to rest may take before the thread ends regardless.
 const LONGEST_STOP: Span = Span::from_millis(3_000);
 
-/// Stack of the control thread [bytes]: a few times what it touches beforehand.
+/// Stack of the control thread in bytes: a few times what it touches beforehand.
 const STACK: usize = 1024 * 1024;
 
 /// What the thread tells when it is ready, before its first tick.

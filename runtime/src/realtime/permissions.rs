@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Serialize;
 
-use super::{Limit, sys};
+use super::{Limit, RealtimeConfig, RealtimeWarning, advice, sys};
 
 /// Bit of `CAP_IPC_LOCK` in a capability set.
 const CAP_IPC_LOCK: u32 = 14;
@@ -18,7 +18,7 @@ pub struct Permissions {
     pub realtime: bool,
     /// Highest `SCHED_FIFO` priority that the limits permit; 99 with `CAP_SYS_NICE`.
     pub highest_priority: u64,
-    /// Most memory that may be locked [bytes]; none for no bound.
+    /// Most memory that may be locked, in bytes; none for no bound.
     pub lockable_memory: Option<u64>,
     /// CPUs that may be used.
     pub cpus: Vec<usize>,
@@ -59,6 +59,61 @@ pub fn permissions() -> Permissions {
             &read("/proc/sys/kernel/sched_rt_period_us"),
         ),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+    }
+}
+
+impl Permissions {
+    /// What of `config` would be refused, with what to do about it.
+    pub fn refusals(&self, config: &RealtimeConfig) -> Vec<RealtimeWarning> {
+        let mut refusals = Vec::new();
+        if let Some(cpus) = &config.affinity
+            && !cpus.iter().any(|cpu| self.cpus.contains(cpu))
+        {
+            refusals.push(advice::binding(cpus, "none of them is there", &self.cpus));
+        }
+        if let Some(bound) = self.lockable_memory.filter(|_| config.lock_memory) {
+            refusals.push(advice::memory(&advice::bound(bound)));
+        }
+        if let Some(priority) = config.priority {
+            let permitted =
+                u64::try_from(priority).is_ok_and(|wanted| wanted <= self.highest_priority);
+            if !(self.realtime && permitted) {
+                let why = if permitted {
+                    "the kernel refuses it"
+                } else {
+                    "above the limit"
+                };
+                refusals.push(advice::priority(priority, why, self.highest_priority));
+            }
+        }
+        refusals
+    }
+
+    /// What is permitted, yet stands in the way of punctual ticks: one line each.
+    pub fn hints(&self) -> Vec<String> {
+        let mut hints = Vec::new();
+        if !self.preempt_rt {
+            hints.push(
+                "The kernel is not built with PREEMPT_RT: expect ticks some milliseconds late \
+                 under load. Install a real-time kernel for rates above 100 Hz."
+                    .to_owned(),
+            );
+        }
+        if self.isolated_cpus.is_empty() && self.cpus.len() > 2 {
+            hints.push(
+                "No CPU is kept free for the control thread: boot with `isolcpus=<n>` and set \
+                 `control.realtime.affinity` to it."
+                    .to_owned(),
+            );
+        }
+        if !self.governor.is_empty() && self.governor != "performance" {
+            hints.push(format!(
+                "The CPU frequency governor is `{}`: waking up from a low frequency costs time. \
+                 Set it to `performance`.",
+                self.governor
+            ));
+        }
+        hints
     }
 }
 
@@ -109,6 +164,53 @@ mod tests {
         assert_eq!(share("950000", "1000000"), Some(95));
         assert_eq!(share("-1", "1000000"), None);
         assert_eq!(share("950000", "0"), None);
+    }
+
+    fn nothing_permitted() -> Permissions {
+        Permissions {
+            realtime: false,
+            highest_priority: 0,
+            lockable_memory: Some(8 << 20),
+            cpus: vec![0, 1, 2, 3],
+            isolated_cpus: String::new(),
+            preempt_rt: false,
+            realtime_share_percent: Some(95),
+            governor: "powersave".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_refusal_comes_with_a_remedy() {
+        let config = RealtimeConfig {
+            affinity: Some(vec![9]),
+            ..RealtimeConfig::ROBOT
+        };
+        let refusals = nothing_permitted().refusals(&config);
+        assert_eq!(refusals.len(), 3);
+        for (refusal, word) in refusals.iter().zip(["[0, 1, 2, 3]", "memlock", "rtprio"]) {
+            assert!(refusal.remedy.contains(word), "{refusal}");
+        }
+        assert_eq!(nothing_permitted().refusals(&RealtimeConfig::ORDINARY), []);
+        assert_eq!(nothing_permitted().hints().len(), 3);
+    }
+
+    #[test]
+    fn what_is_permitted_is_not_refused() {
+        let permitted = Permissions {
+            realtime: true,
+            highest_priority: 99,
+            lockable_memory: None,
+            preempt_rt: true,
+            isolated_cpus: "3".to_owned(),
+            governor: "performance".to_owned(),
+            ..nothing_permitted()
+        };
+        let config = RealtimeConfig {
+            affinity: Some(vec![3]),
+            ..RealtimeConfig::ROBOT
+        };
+        assert_eq!(permitted.refusals(&config), []);
+        assert!(permitted.hints().is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn check(code: c_int) -> io::Result<()> {
     }
 }
 
-/// Reads `CLOCK_MONOTONIC` [ns].
+/// Reads `CLOCK_MONOTONIC`, in nanoseconds.
 pub fn monotonic_nanos() -> i64 {
     let mut time = timespec {
         tv_sec: 0,

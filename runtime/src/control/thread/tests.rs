@@ -110,11 +110,13 @@ fn without_joints_there_is_no_command() {
 #[test]
 fn a_panic_is_a_fault_with_a_message_not_an_abort() {
     let (cycle, mut others) = cycle(None);
-    let handle = ControlHandle::run(cycle, |tick| {
-        assert!(tick < 5, "broken on purpose");
+    send_home(&mut others, 1);
+    let mut ticks = 0;
+    let handle = ControlHandle::run(cycle, move |_| {
+        ticks += 1;
+        assert!(ticks < 5, "broken on purpose");
     })
     .unwrap();
-    send_home(&mut others, 1);
     wait_until("the end", || handle.is_finished());
     assert!(others.signals.is_faulted());
     // The last command stands: the robot holds it.
