@@ -4,7 +4,7 @@
 //! present tick, `L` the predicted latency and `m` the margin in ticks, a plan is due when
 //!
 //! ```text
-//! there is no chunk for the goal    or    n − o ≥ every_ticks    or    (o + H) − n < L + m
+//! there is no chunk for the goal    or    n − o ≥ every_ticks    or    (o + H) − n ≤ L + m
 //! ```
 //!
 //! All but `L` are counted. `L` only decides how early to begin: where a chunk is spliced in is
@@ -97,7 +97,7 @@ impl Schedule {
             return Decision::Plan(Due::Period);
         }
         // A chunk shorter than the latency can only be replaced by one from a newer observation.
-        if age > 0 && held.remaining(now) < self.predicted_ticks() + self.margin() {
+        if age > 0 && held.remaining(now) <= self.predicted_ticks() + self.margin() {
             return Decision::Plan(Due::RunningLow);
         }
         Decision::Wait
@@ -154,8 +154,8 @@ impl Schedule {
         };
         let by_period = self.every().saturating_sub(now.since(held.observed));
         let in_hand = self.predicted_ticks() + self.margin();
-        // Remaining actions fall by one per tick and must stay at `in_hand` or above.
-        let by_level = (held.remaining(now) + 1).saturating_sub(in_hand);
+        // Remaining actions fall by one per tick.
+        let by_level = held.remaining(now).saturating_sub(in_hand);
         by_period.min(by_level)
     }
 
@@ -246,12 +246,12 @@ mod tests {
     #[test]
     fn plans_early_if_latency_demands_it() {
         let mut schedule = measured(100, 1, 0);
-        // 120 ms are 3 ticks; with the margin, a plan is due when fewer than 4 actions are left.
+        // 120 ms are 3 ticks; with the margin, a plan is due when 4 actions are left.
         schedule.delivered(&chunk(0, 10), Duration::from_millis(120));
         assert_eq!(schedule.predicted_ticks(), 3);
-        assert_eq!(schedule.decide(Tick(6)), Decision::Wait);
-        assert_eq!(schedule.decide(Tick(7)), Decision::Plan(Due::RunningLow));
-        assert_eq!(schedule.ticks_until_due(Tick(2)), 5);
+        assert_eq!(schedule.decide(Tick(5)), Decision::Wait);
+        assert_eq!(schedule.decide(Tick(6)), Decision::Plan(Due::RunningLow));
+        assert_eq!(schedule.ticks_until_due(Tick(2)), 4);
     }
 
     #[test]

@@ -14,22 +14,25 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cerebellum_policies::checkpoint::{read_tensors, write_tensors};
 use cerebellum_policies::policy::Weights;
 use serde::{Deserialize, Serialize};
 
 use super::error::LearnerError;
 use super::files::{UNFINISHED, checksum, commit, io, remove, unfinished, write_json};
 use super::generations::{GenerationRecord, State};
-use super::store::{WeightStore, fingerprint, misfit};
+use super::weights::{fingerprint, first_non_finite, misfit};
 
 const STATE: &str = "state.json";
+const WEIGHTS: &str = "safetensors";
+const RECORD: &str = "json";
 const PREFIX: &str = "generation-";
 
 /// A folder with the generations of one policy.
 pub(super) struct Archive {
     folder: PathBuf,
-    store: Box<dyn WeightStore>,
 }
 
 /// A record as it is on disk.
@@ -53,14 +56,10 @@ pub(super) struct Inventory {
 
 impl Archive {
     /// Opens, and creates where needed, the folder for the policy whose generation 0 is `base`.
-    pub(super) fn open(
-        parent: &Path,
-        base: &Weights,
-        store: Box<dyn WeightStore>,
-    ) -> Result<(Self, Inventory), LearnerError> {
+    pub(super) fn open(parent: &Path, base: &Weights) -> Result<(Self, Inventory), LearnerError> {
         let folder = parent.join(&fingerprint(base)[..16]);
         fs::create_dir_all(&folder).map_err(|source| io(&folder, source))?;
-        let archive = Self { folder, store };
+        let archive = Self { folder };
         let inventory = archive.take_stock()?;
         Ok((archive, inventory))
     }
@@ -81,13 +80,13 @@ impl Archive {
                     path.display()
                 ));
                 remove(&path)?;
-            } else if let Some(generation) = number(name, "json") {
+            } else if let Some(generation) = number(name, RECORD) {
                 match self.read_record(generation) {
                     Ok(filed) => records.push(filed.record),
                     Err(error) => findings.push(format!("{error}; the record is not used")),
                 }
-            } else if let Some(generation) = number(name, self.store.extension())
-                && !names.contains(&file_name(generation, "json"))
+            } else if let Some(generation) = number(name, WEIGHTS)
+                && !names.contains(&file_name(generation, RECORD))
             {
                 findings.push(format!(
                     "{}: weights without a record; removed",
@@ -123,9 +122,9 @@ impl Archive {
         record: &GenerationRecord,
         weights: &Weights,
     ) -> Result<(), LearnerError> {
-        let path = self.path(record.generation, self.store.extension());
+        let path = self.path(record.generation, WEIGHTS);
         let written = unfinished(&path);
-        self.store.save(&written, weights)?;
+        write_tensors(&written, &weights.tensors)?;
         let (bytes, blake3) = checksum(&written)?;
         commit(&written, &path)?;
         self.write_record(&Filed {
@@ -147,7 +146,7 @@ impl Archive {
     /// Reads weights, if they are what was written and fit `base`.
     pub(super) fn load(&self, generation: u64, base: &Weights) -> Result<Weights, LearnerError> {
         let filed = self.read_record(generation)?;
-        let path = self.path(generation, self.store.extension());
+        let path = self.path(generation, WEIGHTS);
         let damaged = |reason: String| LearnerError::Damaged {
             path: path.clone(),
             reason,
@@ -164,29 +163,32 @@ impl Archive {
                 "its hash is not that of what was written".to_owned(),
             ));
         }
-        let weights = self.store.load(&path)?;
-        match misfit(base, &weights) {
-            Some(reason) => Err(damaged(reason)),
-            None => Ok(Weights {
-                generation,
-                ..weights
-            }),
+        let weights = Weights {
+            tensors: Arc::new(read_tensors(&path)?),
+            generation,
+        };
+        if let Some(reason) = misfit(base, &weights) {
+            return Err(damaged(reason));
+        }
+        match first_non_finite(&weights) {
+            Some(key) => Err(damaged(format!("tensor `{key}` is not finite"))),
+            None => Ok(weights),
         }
     }
 
     /// Whether the weights of a generation are there.
     pub(super) fn has_weights(&self, generation: u64) -> bool {
-        self.path(generation, self.store.extension()).is_file()
+        self.path(generation, WEIGHTS).is_file()
     }
 
     pub(super) fn remove_weights(&self, generation: u64) -> Result<(), LearnerError> {
-        remove(&self.path(generation, self.store.extension()))
+        remove(&self.path(generation, WEIGHTS))
     }
 
     pub(super) fn remove_record(&self, generation: u64) -> Result<(), LearnerError> {
         // Weights first: a record without weights is a known state, the reverse is a leftover.
         self.remove_weights(generation)?;
-        remove(&self.path(generation, "json"))
+        remove(&self.path(generation, RECORD))
     }
 
     pub(super) fn write_state(&self, state: &State) -> Result<(), LearnerError> {
@@ -194,7 +196,7 @@ impl Archive {
     }
 
     fn read_record(&self, generation: u64) -> Result<Filed, LearnerError> {
-        let path = self.path(generation, "json");
+        let path = self.path(generation, RECORD);
         let bytes = fs::read(&path).map_err(|source| io(&path, source))?;
         let filed: Filed =
             serde_json::from_slice(&bytes).map_err(|error| LearnerError::Damaged {
@@ -211,7 +213,7 @@ impl Archive {
     }
 
     fn write_record(&self, filed: &Filed) -> Result<(), LearnerError> {
-        write_json(&self.path(filed.record.generation, "json"), filed)
+        write_json(&self.path(filed.record.generation, RECORD), filed)
     }
 
     fn path(&self, generation: u64, extension: &str) -> PathBuf {

@@ -14,16 +14,16 @@
 //! calls it a fixed number of times per tick. What it does depends on its inputs, its seed and
 //! their order only, so that equal runs learn equal weights.
 
+mod judging;
+mod training;
+mod watching;
+
 use cerebellum_messages::{LearnerReport, Stamp, Verdict};
-use cerebellum_policies::error::LearnError;
-use cerebellum_policies::online::{ExperienceBatch, OnlineModel};
-use cerebellum_policies::policy::{PolicySpec, Weights};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
+use cerebellum_policies::online::OnlineModel;
+use cerebellum_policies::policy::PolicySpec;
 
 use super::config::LearnerConfig;
 use super::error::LearnerError;
-use super::gate::{Judgement, Rejection, judge};
 use super::generations::Generations;
 use super::mixer::Mixer;
 use super::probes::Probes;
@@ -31,81 +31,11 @@ use super::record::Record;
 use super::replay::Replay;
 use super::rollback::{Monitor, Trigger};
 use super::shift::ActionMetric;
+use super::spill::Spill;
 use super::stats::LearnerStats;
-use super::store::{WeightStore, first_non_finite};
+use super::step::{Did, MicroStep, StepKind, Wait};
 use super::trial::Trial;
 use crate::inference::WeightSlot;
-use crate::inference::seed::{Stream, derive};
-
-/// What a micro-step did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MicroStep {
-    /// What it did.
-    pub did: Did,
-    /// What to tell others.
-    pub report: Option<LearnerReport>,
-}
-
-/// What a micro-step did.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Did {
-    /// Nothing: there is nothing to do until something arrives.
-    Wait(Wait),
-    /// One update of the shadow copy.
-    Update,
-    /// The model refused an update.
-    Refuse,
-    /// Took the shadow copy's weights as a candidate.
-    Nominate,
-    /// One evaluation.
-    Evaluate {
-        /// Evaluations done for this judgement.
-        done: usize,
-        /// Evaluations needed for it.
-        total: usize,
-    },
-    /// Judged a candidate.
-    Judge(Box<Judgement>),
-    /// Took a generation back.
-    TakeBack {
-        /// The generation that was in force.
-        from: u64,
-        /// The one in force now.
-        to: u64,
-        /// Why.
-        trigger: Trigger,
-    },
-}
-
-/// Why there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Too few windows to train on.
-    Experience {
-        /// Windows there are.
-        windows: u64,
-        /// Windows needed.
-        needed: u64,
-    },
-    /// As many updates were made as the experience so far allows, or a candidate is ready and
-    /// waits for fresh windows or for the proof of the generation before it.
-    Fresh,
-    /// A generation is pinned.
-    Pinned,
-    /// The model failed; see [`LearnerStats::last_error`].
-    Broken,
-}
-
-/// Kinds of micro-steps, by cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepKind {
-    /// An optimizer step.
-    Update,
-    /// An evaluation.
-    Evaluate,
-    /// Moving weights and deciding.
-    Manage,
-}
 
 enum Phase {
     Train,
@@ -119,6 +49,7 @@ pub struct LearnerCore {
     config: LearnerConfig,
     metric: ActionMetric,
     replay: Replay,
+    spill: Option<Spill>,
     mixer: Mixer,
     generations: Generations,
     monitor: Monitor,
@@ -140,6 +71,7 @@ pub struct LearnerCore {
     /// Record number before which nothing is nominated.
     nominate_from: u64,
     broken: bool,
+    findings: Vec<String>,
 }
 
 impl LearnerCore {
@@ -157,22 +89,32 @@ impl LearnerCore {
         spec: &PolicySpec,
         joint_bounds: &[(f64, f64)],
         config: LearnerConfig,
-        store: Box<dyn WeightStore>,
         slot: WeightSlot,
         seed: u64,
     ) -> Result<Self, LearnerError> {
         config.validate()?;
         let mixer = Mixer::new(&config.mixer, &model.objectives())?;
-        let generations = Generations::open(&config.generations, model.snapshot(), store)?;
+        let generations = Generations::open(&config.generations, model.snapshot())?;
         let lookahead = mixer
             .followed()
             .iter()
             .map(|objective| objective.spec.lookahead)
             .max()
             .unwrap_or(0);
+        let mut replay = Replay::new(config.replay.clone());
+        let mut findings = Vec::new();
+        let spill = match &config.replay.folder {
+            Some(folder) => {
+                let folder = folder.join(folder_name(spec));
+                Some(Spill::open(&folder, &mut replay, &mut findings)?)
+            }
+            None => None,
+        };
         let mut core = Self {
             metric: ActionMetric::new(spec.action_space, spec.action_dim, joint_bounds),
-            replay: Replay::new(config.replay.clone()),
+            replay,
+            spill,
+            findings,
             monitor: Monitor::new(config.rollback.clone()),
             length: config.update.window.max(lookahead.saturating_add(1)),
             model,
@@ -267,6 +209,20 @@ impl LearnerCore {
         self.generations.in_force().generation
     }
 
+    /// What was found damaged at start, for a person.
+    pub fn findings(&self) -> impl Iterator<Item = &str> {
+        let generations = self.generations.findings().iter();
+        generations.chain(&self.findings).map(String::as_str)
+    }
+
+    /// Writes what is still in memory only: the end of an orderly run.
+    pub fn finish(&mut self) {
+        self.replay.close();
+        while self.spill_due() {
+            self.store();
+        }
+    }
+
     /// The generations.
     pub const fn generations(&self) -> &Generations {
         &self.generations
@@ -289,7 +245,7 @@ impl LearnerCore {
     /// What the next micro-step will be, so that its cost can be foreseen.
     pub fn next_kind(&self) -> StepKind {
         match &self.phase {
-            _ if self.monitor.triggered() => StepKind::Manage,
+            _ if self.monitor.triggered() || self.spill_due() => StepKind::Manage,
             Phase::Judge(trial) | Phase::Check(trial) if trial.finished() => StepKind::Manage,
             Phase::Judge(_) | Phase::Check(_) => StepKind::Evaluate,
             Phase::Train if self.may_nominate() || self.check_due() => StepKind::Manage,
@@ -307,281 +263,35 @@ impl LearnerCore {
         {
             return self.roll_back(trigger);
         }
+        if self.spill_due() {
+            self.store();
+            return MicroStep::did(Did::Store);
+        }
         if self.generations.pinned().is_some() {
             return MicroStep::wait(Wait::Pinned);
         }
         match std::mem::replace(&mut self.phase, Phase::Train) {
             Phase::Judge(trial) if trial.finished() => self.decide(&trial),
-            Phase::Check(trial) if trial.finished() => {
-                let blocks = self.config.gate.blocks;
-                let now = self.replay.next_number();
-                self.monitor.checked(&trial.losses(), blocks, now);
-                MicroStep::did(Did::Evaluate {
-                    done: trial.progress().1,
-                    total: trial.progress().1,
-                })
-            }
-            Phase::Judge(trial) => self.evaluate(trial, Phase::Judge),
-            Phase::Check(trial) => self.evaluate(trial, Phase::Check),
+            Phase::Check(trial) if trial.finished() => self.end_check(&trial),
+            Phase::Judge(trial) => self.evaluate(trial),
+            Phase::Check(trial) => self.evaluate_check(trial),
             Phase::Train if self.check_due() => self.begin_check(),
             Phase::Train if self.may_nominate() => self.nominate(),
             Phase::Train => self.update(),
         }
     }
 
-    // --- training ---
-
-    fn update(&mut self) -> MicroStep {
-        let needed = u64::from(self.config.update.first_windows.max(1));
-        let windows = self.replay.count(&self.replay.training(), self.length);
-        if windows < needed {
-            return MicroStep::wait(Wait::Experience { windows, needed });
-        }
-        // A candidate is a known number of updates away from the last one.
-        if self.credit < 1.0 || self.updates_since_nomination >= self.config.update.per_candidate {
-            return MicroStep::wait(Wait::Fresh);
-        }
-        let Some(objective) = self.mixer.choose().cloned() else {
-            return MicroStep::wait(Wait::Broken);
-        };
-        self.credit -= 1.0;
-        let attempt = self.attempts;
-        self.attempts += 1;
-        let mut rng = ChaCha8Rng::seed_from_u64(derive(self.seed, Stream::Sample, attempt));
-        let batch = ExperienceBatch {
-            moments: self
-                .replay
-                .sample(self.length, self.config.update.batch, &mut rng)
-                .into_iter()
-                .filter_map(|window| self.replay.experience(window, objective.lookahead))
-                .collect(),
-            seed: derive(self.seed, Stream::Update, attempt),
-        };
-        match self.model.step(&batch, &objective.id) {
-            Ok(step) if step.loss.is_finite() && step.grad_norm.is_finite() => {
-                self.stats.updates += 1;
-                self.updates_since_nomination += 1;
-                self.refused_in_a_row = 0;
-                let name = objective.id.0;
-                self.stats.last_losses.insert(name.clone(), step.loss);
-                let mut report = self.report(name, Verdict::None);
-                report.loss = step.loss;
-                report.grad_norm = step.grad_norm;
-                MicroStep {
-                    did: Did::Update,
-                    report: Some(report),
-                }
-            }
-            Ok(_) => self.refused(&LearnError::NonFinite {
-                what: "loss or gradient",
-                objective: objective.id.0,
-            }),
-            Err(error) => self.refused(&error),
-        }
+    fn spill_due(&self) -> bool {
+        let spill = self.spill.as_ref();
+        spill.is_some_and(|spill| spill.due(&self.replay))
     }
 
-    fn refused(&mut self, error: &LearnError) -> MicroStep {
-        self.stats.refused += 1;
-        self.stats.last_error = error.to_string();
-        self.refused_in_a_row += 1;
-        if self.refused_in_a_row >= self.config.update.refusals.max(1) {
-            self.restore_shadow();
-        }
-        MicroStep::did(Did::Refuse)
-    }
-
-    // --- judging ---
-
-    fn may_nominate(&self) -> bool {
-        self.updates_since_nomination >= self.config.update.per_candidate
-            && self.replay.next_number() >= self.nominate_from
-            && !self.monitor.watching()
-    }
-
-    fn nominate(&mut self) -> MicroStep {
-        self.updates_since_nomination = 0;
-        self.nominate_from = self.replay.next_number() + u64::from(self.config.gate.fresh_ticks);
-        let candidate = self.model.snapshot();
-        if let Some(key) = first_non_finite(&candidate) {
-            let reason = format!("tensor `{key}` of the candidate is not finite");
-            return self.reject_unseen(Rejection::NonFinite, reason);
-        }
-        let mut trial = self.trial(candidate, &self.replay.held_back());
-        if let Some(first) = self.mixer.followed().first().cloned() {
-            if self.probes.is_none() {
-                let count = self.config.gate.probes;
-                self.probes = Probes::choose(&self.replay, &first.spec, self.length, count);
-            }
-            if let Some(probes) = &self.probes {
-                // One seed for all trials: what generation 0 does is remembered.
-                let seed = derive(self.seed, Stream::Evaluation, u64::MAX);
-                trial.probe(first.spec.id, probes, seed);
-            }
-        }
-        trial.begin();
-        self.phase = Phase::Judge(Box::new(trial));
-        MicroStep::did(Did::Nominate)
-    }
-
-    /// A comparison of `candidate` with the generation in force on windows of `part`.
-    fn trial(&mut self, candidate: Weights, part: &std::ops::Range<u64>) -> Trial {
-        let gate = &self.config.gate;
-        let windows = self.replay.spread(part, self.length, gate.windows);
-        let mut trial = Trial::new(
-            self.generations.base().clone(),
-            self.generations.in_force().clone(),
-            candidate,
-            gate.evaluation_batch,
-        );
-        let seed = derive(self.seed, Stream::Evaluation, self.trials);
-        self.trials += 1;
-        for objective in self.mixer.followed() {
-            let moments = windows
-                .iter()
-                .filter_map(|window| self.replay.experience(*window, objective.spec.lookahead))
-                .collect();
-            trial.compare(objective.spec.id.clone(), objective.share, moments, seed);
-        }
-        trial
-    }
-
-    fn evaluate(&mut self, mut trial: Box<Trial>, phase: fn(Box<Trial>) -> Phase) -> MicroStep {
-        match trial.step(self.model.as_ref()) {
-            Ok(()) => {
-                let (done, total) = trial.progress();
-                self.phase = phase(trial);
-                MicroStep::did(Did::Evaluate { done, total })
-            }
-            Err(error) => {
-                let rejection = match error {
-                    LearnError::NonFinite { .. } => Rejection::NonFinite,
-                    _ => Rejection::NotEvaluated,
-                };
-                self.stats.last_error = error.to_string();
-                if matches!(phase(trial), Phase::Judge(_)) {
-                    self.reject_unseen(rejection, error.to_string())
-                } else {
-                    let now = self.replay.next_number();
-                    self.monitor.checked(&[], self.config.gate.blocks, now);
-                    MicroStep::did(Did::Refuse)
-                }
-            }
+    fn store(&mut self) {
+        if let Some(spill) = &mut self.spill {
+            let stored = spill.store(&self.replay);
+            self.note_storage(stored);
         }
     }
-
-    /// Rejects a candidate for which there is no evidence.
-    fn reject_unseen(&mut self, rejection: Rejection, reason: String) -> MicroStep {
-        self.conclude(Judgement::without_evidence(rejection, reason), None)
-    }
-
-    fn decide(&mut self, trial: &Trial) -> MicroStep {
-        if let (Some(probes), Some(actions)) = (&mut self.probes, trial.base_actions())
-            && probes.base.is_none()
-        {
-            probes.base = Some(actions.clone());
-        }
-        let judgement = judge(&self.config.gate, &trial.evidence(&self.metric));
-        self.conclude(judgement, Some(trial.candidate()))
-    }
-
-    fn conclude(&mut self, judgement: Judgement, candidate: Option<&Weights>) -> MicroStep {
-        self.stats.candidates += 1;
-        match (judgement.rejection, candidate) {
-            (None, Some(candidate)) => self.accept(candidate, &judgement),
-            (rejection, _) => self.reject(rejection.unwrap_or(Rejection::NotEvaluated)),
-        }
-        let mut report = self.report("gate".to_owned(), judgement.verdict());
-        report.reference_loss = judgement.reference_loss as f32;
-        report.candidate_loss = judgement.candidate_loss as f32;
-        report.action_shift = judgement.shift.map_or(f32::NAN, |shift| shift.max);
-        MicroStep {
-            did: Did::Judge(Box::new(judgement)),
-            report: Some(report),
-        }
-    }
-
-    fn accept(&mut self, candidate: &Weights, judgement: &Judgement) {
-        let parent = self.generation();
-        let stamp = self.stamp();
-        let (weights, stored) =
-            self.generations
-                .accept(candidate.clone(), judgement, stamp, self.stats.updates);
-        self.note_storage(stored);
-        self.stats.accepted += 1;
-        self.rejected_in_a_row = 0;
-        let now = self.replay.next_number();
-        self.monitor.published(weights.generation, parent, now);
-        self.slot.publish(weights);
-    }
-
-    fn reject(&mut self, rejection: Rejection) {
-        *self.stats.rejected.entry(rejection).or_default() += 1;
-        self.rejected_in_a_row += 1;
-        match rejection {
-            Rejection::NotBetter
-            | Rejection::Regression
-            | Rejection::TooFewWindows
-            | Rejection::NotEvaluated => {
-                if self.rejected_in_a_row > self.config.update.patience {
-                    self.restore_shadow();
-                }
-            }
-            Rejection::Shift | Rejection::Drift | Rejection::NonFinite => self.restore_shadow(),
-            Rejection::ReferenceNonFinite => {
-                let reason = "held-back losses are not finite".to_owned();
-                self.monitor.trigger(Trigger::NonFinite(reason));
-                self.restore_shadow();
-            }
-        }
-    }
-
-    // --- watching ---
-
-    fn check_due(&self) -> bool {
-        self.monitor.check_due(self.replay.next_number()).is_some()
-    }
-
-    fn begin_check(&mut self) -> MicroStep {
-        let now = self.replay.next_number();
-        let Some((parent, part)) = self.monitor.check_due(now) else {
-            return MicroStep::wait(Wait::Fresh);
-        };
-        match self.generations.weights(parent) {
-            Ok(parent) => {
-                let mut trial = self.trial(parent, &part);
-                trial.begin();
-                self.phase = Phase::Check(Box::new(trial));
-                MicroStep::did(Did::Nominate)
-            }
-            Err(error) => {
-                // Without its parent there is nothing to compare with.
-                self.stats.last_error = error.to_string();
-                self.monitor.stop();
-                MicroStep::did(Did::Refuse)
-            }
-        }
-    }
-
-    fn roll_back(&mut self, trigger: Trigger) -> MicroStep {
-        let from = self.generation();
-        let Some((weights, stored)) = self.generations.take_back(&trigger.to_string()) else {
-            return MicroStep::wait(Wait::Fresh);
-        };
-        self.note_storage(stored);
-        self.monitor.stop();
-        self.stats.taken_back += 1;
-        let to = weights.generation;
-        self.slot.publish(weights);
-        self.restore_shadow();
-        self.restart();
-        self.nominate_from = self.replay.next_number() + u64::from(self.config.rollback.rest_ticks);
-        MicroStep {
-            did: Did::TakeBack { from, to, trigger },
-            report: Some(self.report("gate".to_owned(), Verdict::RolledBack)),
-        }
-    }
-
-    // --- common ---
 
     /// The shadow copy starts again from the generation in force.
     fn restore_shadow(&mut self) {
@@ -632,15 +342,21 @@ impl LearnerCore {
     }
 }
 
-impl MicroStep {
-    const fn did(did: Did) -> Self {
-        Self { did, report: None }
-    }
-    const fn wait(wait: Wait) -> Self {
-        Self::did(Did::Wait(wait))
-    }
+/// Experience of one policy is of no use to another with other actions.
+fn folder_name(spec: &PolicySpec) -> String {
+    let name: String = spec
+        .name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!("{name}-{}", spec.action_dim)
 }
 
 #[cfg(test)]
-#[path = "core_tests.rs"]
 mod tests;

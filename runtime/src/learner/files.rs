@@ -33,9 +33,14 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Lear
         path: path.to_owned(),
         reason: format!("cannot be written as JSON: {error}"),
     })?;
+    write_bytes(path, &text)
+}
+
+/// Writes bytes.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), LearnerError> {
     let written = unfinished(path);
     File::create(&written)
-        .and_then(|mut file| file.write_all(&text))
+        .and_then(|mut file| file.write_all(bytes))
         .map_err(|source| io(&written, source))?;
     commit(&written, path)
 }

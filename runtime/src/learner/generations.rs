@@ -12,7 +12,6 @@ use super::config::GenerationsConfig;
 use super::error::LearnerError;
 use super::gate::Judgement;
 use super::shift::Shift;
-use super::store::WeightStore;
 
 /// What is thought of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,11 +87,7 @@ impl Generations {
     ///
     /// # Errors
     /// If the folder cannot be read or written.
-    pub fn open(
-        config: &GenerationsConfig,
-        base: Weights,
-        store: Box<dyn WeightStore>,
-    ) -> Result<Self, LearnerError> {
+    pub fn open(config: &GenerationsConfig, base: Weights) -> Result<Self, LearnerError> {
         let base = Weights {
             generation: 0,
             ..base
@@ -111,7 +106,7 @@ impl Generations {
             findings: Vec::new(),
         };
         if let Some(folder) = &config.folder {
-            let (archive, inventory) = Archive::open(folder, &generations.base, store)?;
+            let (archive, inventory) = Archive::open(folder, &generations.base)?;
             generations.archive = Some(archive);
             generations.findings = inventory.findings;
             generations.entries = inventory

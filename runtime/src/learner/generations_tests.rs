@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::store::Safetensors;
 use super::super::testing::gain_of;
 use super::*;
 use crate::inference::testing::weights;
@@ -28,7 +27,7 @@ fn open_with(folder: Option<&Path>, keep: u32, history: u32) -> Generations {
         keep,
         history,
     };
-    Generations::open(&config, weights(0, 1.0), Box::new(Safetensors)).unwrap()
+    Generations::open(&config, weights(0, 1.0)).unwrap()
 }
 
 fn open(folder: &Path) -> Generations {
@@ -243,7 +242,7 @@ fn another_policy_has_its_own_generations() {
         folder: Some(folder.path().to_owned()),
         ..GenerationsConfig::default()
     };
-    let other = Generations::open(&config, weights(0, 1.5), Box::new(Safetensors)).unwrap();
+    let other = Generations::open(&config, weights(0, 1.5)).unwrap();
     assert_eq!(in_force(&other), (0, 1.5));
 }
 

@@ -36,17 +36,20 @@ mod probes;
 mod record;
 mod replay;
 mod rollback;
+mod segment_file;
 mod shift;
+mod spill;
 mod stats;
-mod store;
+mod step;
 mod thread;
 mod trial;
+mod weights;
 
 #[cfg(test)]
 mod testing;
 
 pub use self::config::{GenerationsConfig, LearnerConfig, UpdateConfig};
-pub use self::core::{Did, LearnerCore, MicroStep, StepKind, Wait};
+pub use self::core::LearnerCore;
 pub use self::error::LearnerError;
 pub use self::gate::{
     Evidence, GateConfig, Judgement, Losses, Rejection, TrustRegion, judge, relative_gains,
@@ -60,7 +63,8 @@ pub use self::replay::{Replay, ReplayConfig, ReplayStats, Window};
 pub use self::rollback::{Monitor, RollbackConfig, Trigger};
 pub use self::shift::{ActionMetric, Shift, ShiftMeter};
 pub use self::stats::LearnerStats;
-pub use self::store::{Safetensors, WeightStore, fingerprint};
+pub use self::step::{Did, MicroStep, StepKind, Wait};
 pub use self::thread::{
     ExperienceSource, Feedback, FeedbackSource, LearnerIo, LearnerState, LearnerThread, ReportSink,
 };
+pub use self::weights::fingerprint;

@@ -16,8 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::within;
-use super::core::StepKind;
 use super::error::LearnerError;
+use super::step::StepKind;
 use crate::inference::LatencyWindow;
 
 /// How much of the machine the learner's thread may use.

@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use cerebellum_policies::online::Experience;
 use rand::RngExt as _;
@@ -41,6 +42,10 @@ pub struct ReplayConfig {
     pub recent_ticks: u32,
     /// Share of each batch that is drawn from the recent windows, in [0, 1]. 0.5 by default.
     pub recent_share: f64,
+    /// Folder that holds what the buffer holds, so that experience survives a power cut; each
+    /// policy gets its own folder inside. It is written at the pace of the cameras. None by
+    /// default.
+    pub folder: Option<PathBuf>,
 }
 
 impl Default for ReplayConfig {
@@ -51,6 +56,7 @@ impl Default for ReplayConfig {
             held_back_ticks: 400,
             recent_ticks: 1200,
             recent_share: 0.5,
+            folder: None,
         }
     }
 }
@@ -98,6 +104,10 @@ pub struct Replay {
     /// Oldest first; the numbers of their records are consecutive across segments.
     segments: VecDeque<Segment>,
     next: u64,
+    /// Records before this number are never held back: they come from an earlier run.
+    sealed: u64,
+    /// The newest segment does not grow any more.
+    closed: bool,
     bytes: usize,
     stats: ReplayStats,
 }
@@ -117,6 +127,8 @@ impl Replay {
             config,
             segments: VecDeque::new(),
             next: 0,
+            sealed: 0,
+            closed: false,
             bytes: 0,
             stats: ReplayStats::default(),
         }
@@ -142,7 +154,8 @@ impl Replay {
         let limit = self.config.segment_ticks as usize;
         match self.segments.back_mut() {
             Some(open)
-                if open.records.len() < limit
+                if !self.closed
+                    && open.records.len() < limit
                     && open.bytes < full
                     && open
                         .records
@@ -163,8 +176,38 @@ impl Replay {
                 });
             }
         }
+        self.closed = false;
         self.next += 1;
         true
+    }
+
+    /// Ends the newest segment: the next record begins another.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Says that all records so far may have been trained on: none of them is held back.
+    pub fn seal(&mut self) {
+        self.sealed = self.next;
+    }
+
+    /// Number of the oldest record that is held.
+    pub fn oldest_number(&self) -> u64 {
+        self.segments
+            .front()
+            .map_or(self.next, |oldest| oldest.first)
+    }
+
+    /// The oldest segment that does not grow any more among those that begin at record `from` or
+    /// later: its first number and its records.
+    pub fn finished_from(&self, from: u64) -> Option<(u64, &[Record])> {
+        let growing = usize::from(!self.closed);
+        let finished = self.segments.len().saturating_sub(growing);
+        self.segments
+            .iter()
+            .take(finished)
+            .find(|segment| segment.first >= from)
+            .map(|segment| (segment.first, segment.records.as_slice()))
     }
 
     /// Number of the next record.
@@ -179,8 +222,8 @@ impl Replay {
 
     /// Numbers of the records that are held back.
     pub fn held_back(&self) -> Range<u64> {
-        self.next
-            .saturating_sub(u64::from(self.config.held_back_ticks))..self.next
+        let newest = u64::from(self.config.held_back_ticks);
+        self.next.saturating_sub(newest).max(self.sealed)..self.next
     }
 
     /// The newest record.
@@ -252,11 +295,7 @@ impl Replay {
     pub fn stats(&self) -> ReplayStats {
         ReplayStats {
             recorded: self.next,
-            held: self.next
-                - self
-                    .segments
-                    .front()
-                    .map_or(self.next, |oldest| oldest.first),
+            held: self.next - self.oldest_number(),
             segments: self.segments.len() as u64,
             bytes: self.bytes as u64,
             ..self.stats

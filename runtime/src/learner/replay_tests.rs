@@ -17,6 +17,7 @@ fn replay(max_bytes: usize, segment_ticks: u32, held_back_ticks: u32) -> Replay 
         held_back_ticks,
         recent_ticks: 30,
         recent_share: 0.5,
+        folder: None,
     })
 }
 

@@ -183,6 +183,13 @@ impl Monitor {
         (now >= watched.next_check).then_some((watched.parent, watched.since..now))
     }
 
+    /// A check could not be made at record `now`: it is put off.
+    pub fn put_off(&mut self, now: u64) {
+        if let Some(watched) = &mut self.watched {
+            watched.next_check = now + u64::from(self.config.check_ticks);
+        }
+    }
+
     /// A check was made at record `now`; `losses` has the generation in force as its reference and
     /// its parent as its candidate.
     pub fn checked(&mut self, losses: &[Losses], blocks: u32, now: u64) {

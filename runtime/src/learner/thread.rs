@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use cerebellum_messages::LearnerReport;
 use serde::Serialize;
 
-use super::core::{Did, LearnerCore, Wait};
+use super::core::LearnerCore;
 use super::pace::{Admission, Pace, PaceConfig};
 use super::record::Record;
 use super::stats::LearnerStats;
+use super::step::{Did, Wait};
 use crate::inference::Slack;
 use crate::inference::panic_message;
 
@@ -199,6 +200,9 @@ impl Work {
         if let Some(on_start) = self.io.on_start.take() {
             on_start();
         }
+        for finding in self.core.findings() {
+            tracing::warn!("{finding}");
+        }
         while !self.shared.stopping() {
             self.take_in();
             let (state, nap) = self.turn();
@@ -209,6 +213,7 @@ impl Work {
             }
         }
         self.take_in();
+        self.core.finish();
         self.show(LearnerState::Stopped);
     }
 
@@ -283,7 +288,7 @@ impl Work {
                     tracing::debug!("candidate rejected ({rejection:?}): {}", judgement.reason);
                 }
             },
-            Did::Update | Did::Refuse | Did::Nominate | Did::Evaluate { .. } => {}
+            Did::Update | Did::Refuse | Did::Store | Did::Nominate | Did::Evaluate { .. } => {}
         }
         let now = Instant::now();
         self.pace.finished(kind, now - begun, now);

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 
-use super::super::store::Safetensors;
 use super::super::testing::{LinearModel, config, record};
 use super::*;
 use crate::inference::WeightSlot;
@@ -62,7 +61,6 @@ fn rig(model: LinearModel, duty: f64, slack: Slack) -> Rig {
         &spec(),
         &[],
         config(None),
-        Box::new(Safetensors),
         WeightSlot::new(),
         1,
     );
@@ -173,8 +171,9 @@ fn a_step_that_hangs_is_left_behind() {
     let mut model = LinearModel::new(1.0);
     model.delay = Duration::from_secs(1);
     let rig = rig(model, 1.0, Slack::unlimited());
-    wait_for("a step", || rig.thread.stats().replay.recorded == 200);
-    std::thread::sleep(Duration::from_millis(20));
+    // After 82 records there are enough windows for a step.
+    wait_for("a step", || rig.thread.stats().replay.recorded == 82);
+    std::thread::sleep(Duration::from_millis(200));
     let begun = Instant::now();
     rig.thread.stop(Duration::from_millis(50));
     assert!(begun.elapsed() < Duration::from_millis(900));

@@ -12,7 +12,7 @@ use super::shift::{ActionMetric, ShiftMeter};
 
 /// Whose losses and actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     /// The generation trained offline.
     Base,
     /// The generation in force.
@@ -124,8 +124,8 @@ impl Trial {
         self.total = self.jobs.len();
     }
 
-    /// Does one evaluation.
-    pub(super) fn step(&mut self, model: &dyn OnlineModel) -> Result<(), LearnError> {
+    /// Does one evaluation. An error says with whose weights it came.
+    pub(super) fn step(&mut self, model: &dyn OnlineModel) -> Result<(), (Side, LearnError)> {
         let Some(job) = self.jobs.pop_front() else {
             return Ok(());
         };
@@ -149,13 +149,16 @@ impl Trial {
             moments,
             seed: set.seed.wrapping_add(job.from as u64),
         };
-        let report = model.evaluate(weights, &batch, &set.objective)?;
+        let report = model
+            .evaluate(weights, &batch, &set.objective)
+            .map_err(|error| (job.side, error))?;
         if report.losses.len() != expected || report.actions.len() != expected {
-            return Err(LearnError::Batch(format!(
+            let reason = format!(
                 "an evaluation of {expected} moments gave {} losses and {} plans",
                 report.losses.len(),
                 report.actions.len()
-            )));
+            );
+            return Err((job.side, LearnError::Batch(reason)));
         }
         let gathered = match job.side {
             Side::Base => &mut set.base,

@@ -2,23 +2,14 @@
 
 use std::path::Path;
 
-use super::super::store::Safetensors;
-use super::super::testing::{LinearModel, config, gain_of, record};
 use super::*;
 use crate::inference::testing::spec;
+use crate::learner::testing::{LinearModel, config, gain_of, record};
+use crate::learner::{Judgement, Rejection};
 
 fn core_of(model: LinearModel, config: LearnerConfig, seed: u64) -> (LearnerCore, WeightSlot) {
     let slot = WeightSlot::new();
-    let store = Box::new(Safetensors);
-    let core = LearnerCore::new(
-        Box::new(model),
-        &spec(),
-        &[],
-        config,
-        store,
-        slot.clone(),
-        seed,
-    );
+    let core = LearnerCore::new(Box::new(model), &spec(), &[], config, slot.clone(), seed);
     (core.unwrap(), slot)
 }
 
@@ -121,23 +112,27 @@ fn many_small_steps_stay_within_the_wider_region() {
         "{:?}",
         core.stats()
     );
+    for record in core.generations().records() {
+        assert!(record.shift.unwrap().mean <= 0.05 && record.drift.unwrap().mean <= 0.1);
+    }
     let gain = gain_of(core.generations().in_force());
-    // Mean |x| of a sine is 2/π: a mean shift of 0.1 is a gain of 1 + 0.1 · 4 · π/2.
-    assert!(gain > 1.1 && gain < 1.0 + 0.63 * 1.1, "{gain}");
+    assert!(
+        gain > 1.1 && gain < 2.5,
+        "{gain}: on the way to 3, but held"
+    );
     assert!(!judgements(&steps).is_empty());
 }
 
 #[test]
 fn divergence_is_rejected_and_the_shadow_starts_again() {
     let mut model = LinearModel::new(1.0);
-    model.diverges_after = 5;
+    // The tenth update is the last before a candidate is taken.
+    model.diverges_after = 9;
     let (mut core, slot) = core_of(model, config(None), 1);
     live(&mut core, 0..300, 1.3);
     let stats = core.stats();
-    assert!(
-        stats.rejected[&Rejection::NonFinite] + stats.refused > 0,
-        "{stats:?}"
-    );
+    assert_eq!(stats.rejected[&Rejection::NonFinite], 1);
+    assert!(stats.refused > 0, "later losses are not finite");
     assert!(stats.restored > 0);
     assert_eq!(slot.take(), None);
 }
@@ -262,6 +257,23 @@ fn a_restart_continues_with_the_last_good_generation() {
 }
 
 #[test]
+fn experience_survives_an_orderly_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = config(None);
+    settings.replay.folder = Some(folder.path().to_owned());
+    let (mut core, _) = core_of(LinearModel::new(1.0), settings.clone(), 1);
+    let steps = live(&mut core, 0..150, 1.3);
+    assert!(steps.iter().any(|step| step.did == Did::Store));
+    core.finish();
+    let (mut again, _) = core_of(LinearModel::new(1.0), settings, 1);
+    assert_eq!(again.replay().stats().held, 150);
+    assert_eq!(again.findings().count(), 0);
+    // There is enough to learn from at once, as soon as there is something new.
+    again.record(record(1000, 1.3));
+    assert_eq!(again.micro_step().did, Did::Update);
+}
+
+#[test]
 fn a_pin_stops_publication_until_it_ends() {
     let (mut core, slot, tick) = with_a_generation(None);
     core.pin(0).unwrap();
@@ -291,7 +303,6 @@ fn a_configuration_out_of_range_is_refused_by_name() {
             &spec(),
             &[],
             config,
-            Box::new(Safetensors),
             WeightSlot::new(),
             0,
         );
