@@ -14,7 +14,7 @@ use cerebellum_policies::policy::{Policy as _, PolicySpec};
 
 use crate::control::{ActionInterface, ControlConfig, ControlError, Controller};
 use crate::inference::{InferenceConfig, InferenceCore, LockstepPlanner, WeightSlot};
-use crate::learner::{LearnerConfig, LearnerCore, LearnerError, Safetensors};
+use crate::learner::{LearnerConfig, LearnerCore, LearnerError};
 use crate::run::settings::LockstepSettings;
 use crate::run::stepper::Stepper;
 
@@ -123,7 +123,6 @@ impl Brain {
             spec,
             &bounds,
             config,
-            Box::new(Safetensors),
             slot,
             seed,
         )?)
