@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::augment::{AugmentConfig, Augmentation};
 use super::dataset::DemoDataset;
+use crate::error::CheckpointError;
 use crate::images::{Normaliser, resize};
 use crate::mdt::model::Inputs;
 use crate::mdt::{MdtConfig, Statistics};
@@ -122,16 +123,35 @@ struct FutureRow {
     between: Vec<f32>,
 }
 
+impl Row {
+    /// For an index beyond the data.
+    fn blank(config: &MdtConfig) -> Self {
+        let d = &config.denoiser;
+        Self {
+            images: config
+                .cameras()
+                .map(|camera| vec![0.0; camera.size * camera.size * 3]),
+            goal: vec![0.0; d.goal_dim],
+            state: vec![0.0; d.proprioception],
+            actions: vec![0.0; d.horizon * d.action_dim],
+            future: None,
+        }
+    }
+}
+
 impl Batcher<'_> {
     /// The given moments; the first `future_rows` of them with what comes after. Random numbers for
     /// the augmentation are drawn in a fixed order.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
     pub fn batch(
         &self,
         moments: &[usize],
         future_rows: usize,
         rng: &mut impl Rng,
         device: &Device,
-    ) -> Batch {
+    ) -> Result<Batch, CheckpointError> {
         let changes = moments
             .iter()
             .map(|_| [(); 4].map(|()| self.augment.draw(rng)))
@@ -144,8 +164,8 @@ impl Batcher<'_> {
             .map(|(row, (&moment, changes))| {
                 self.row(moment, row < future_rows, changes, &normaliser)
             })
-            .collect::<Vec<_>>();
-        self.stack(rows, device)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.stack(rows, device))
     }
 
     fn row(
@@ -154,57 +174,54 @@ impl Batcher<'_> {
         future: bool,
         changes: [Augmentation; 4],
         normaliser: &Normaliser,
-    ) -> Row {
+    ) -> Result<Row, CheckpointError> {
         let d = &self.config.denoiser;
-        let moment = self.dataset.moment(index);
-        let lookahead = self.lookahead();
-        let image = |camera: usize, ahead: usize, change: Augmentation| {
-            let camera = self.config.cameras()[camera];
-            let area = camera.size * camera.size * 3;
-            let mut values = Vec::with_capacity(area);
-            if let Some(rgb) = moment.as_ref().and_then(|m| m.image(&camera.name, ahead)) {
-                normaliser.apply(&change.apply(rgb, camera.size), &mut values);
-            }
-            values.resize(area, 0.0);
-            values
+        let Some(moment) = self.dataset.moment(index) else {
+            return Ok(Row::blank(self.config));
         };
-        let mut actions = Vec::with_capacity(d.horizon * d.action_dim);
-        let mut state = Vec::with_capacity(d.proprioception);
-        let mut between = Vec::new();
-        let mut goal = None;
-        if let Some(moment) = moment {
-            moment.actions(d.horizon, &mut actions);
-            if future {
-                moment.actions(lookahead, &mut between);
-            }
-            if let Some(vector) = moment.proprioception(d.proprioception) {
-                self.statistics.normalise(vector, &mut state);
-            }
-            goal = self.goals.get(&moment.trajectory.instruction).cloned();
-        }
+        let lookahead = self.lookahead();
+        let mut rgb = Vec::new();
+        let mut image = |camera: usize, ahead: usize, change: Augmentation| {
+            let camera = self.config.cameras()[camera];
+            moment.image(&camera.name, ahead, &mut rgb)?;
+            let mut values = Vec::with_capacity(rgb.len());
+            normaliser.apply(&change.apply(&rgb, camera.size), &mut values);
+            Ok::<_, CheckpointError>(values)
+        };
         let [first, second, third, fourth] = changes;
-        let future = future.then(|| {
-            let side = self.config.foresight.as_ref().map_or(0, |f| f.resolution);
-            let targets = (0..2)
-                .filter(|_| side > 0)
-                .flat_map(|camera| {
+        let images = [image(0, 0, first)?, image(1, 0, second)?];
+        let mut later = None;
+        if future {
+            let mut targets = Vec::new();
+            if let Some(foresight) = &self.config.foresight {
+                for camera in 0..2 {
                     let size = self.config.cameras()[camera].size;
-                    resize(&image(camera, lookahead, Augmentation::NONE), 3, size, side)
-                })
-                .collect();
-            FutureRow {
-                images: [image(0, lookahead, third), image(1, lookahead, fourth)],
+                    let whole = image(camera, lookahead, Augmentation::NONE)?;
+                    targets.extend(resize(&whole, 3, size, foresight.resolution));
+                }
+            }
+            let mut between = Vec::with_capacity(lookahead * d.action_dim);
+            moment.actions(lookahead, &mut between);
+            later = Some(FutureRow {
+                images: [image(0, lookahead, third)?, image(1, lookahead, fourth)?],
                 targets,
                 between,
-            }
-        });
-        Row {
-            images: [image(0, 0, first), image(1, 0, second)],
+            });
+        }
+        let mut actions = Vec::with_capacity(d.horizon * d.action_dim);
+        moment.actions(d.horizon, &mut actions);
+        let mut state = Vec::with_capacity(d.proprioception);
+        if let Some(vector) = moment.proprioception(d.proprioception) {
+            self.statistics.normalise(vector, &mut state);
+        }
+        let goal = self.goals.get(&moment.episode.instruction).cloned();
+        Ok(Row {
+            images,
             goal: goal.unwrap_or_else(|| vec![0.0; d.goal_dim]),
             state,
             actions,
-            future,
-        }
+            future: later,
+        })
     }
 
     /// Steps between an observation and its future.

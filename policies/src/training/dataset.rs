@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::episode::Episode;
 use super::trajectory::Trajectory;
 use crate::error::CheckpointError;
 use crate::mdt::{MdtConfig, Statistics};
@@ -10,11 +11,11 @@ use crate::mdt::{MdtConfig, Statistics};
 /// Ending of demonstration files.
 const EXTENSION: &str = "safetensors";
 
-/// Demonstrations in memory. A folder of them holds one file per demonstration.
+/// Demonstrations. A folder of them holds one file per demonstration.
 #[derive(Clone, Debug, Default)]
 pub struct DemoDataset {
-    trajectories: Vec<Trajectory>,
-    /// Number of steps before each trajectory, and the total at the end.
+    episodes: Vec<Episode>,
+    /// Number of steps before each demonstration, and the total at the end.
     starts: Vec<usize>,
 }
 
@@ -22,7 +23,7 @@ pub struct DemoDataset {
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
     /// The demonstration.
-    pub trajectory: &'a Trajectory,
+    pub episode: &'a Episode,
     /// The step in it.
     pub step: usize,
 }
@@ -30,19 +31,20 @@ pub struct Moment<'a> {
 impl DemoDataset {
     /// From demonstrations in memory.
     pub fn new(trajectories: Vec<Trajectory>) -> Self {
-        let mut starts = vec![0];
-        let mut total = 0;
-        for trajectory in &trajectories {
-            total += trajectory.steps();
-            starts.push(total);
-        }
-        Self {
-            trajectories,
-            starts,
-        }
+        Self::of(trajectories.into_iter().map(Episode::from).collect())
     }
 
-    /// Reads every demonstration of a folder, in the order of the file names.
+    fn of(episodes: Vec<Episode>) -> Self {
+        let mut starts = vec![0];
+        let mut total = 0;
+        for episode in &episodes {
+            total += episode.steps();
+            starts.push(total);
+        }
+        Self { episodes, starts }
+    }
+
+    /// Opens every demonstration of a folder, in the order of the file names. Pictures stay on disk.
     ///
     /// # Errors
     /// If the folder cannot be read, holds no demonstration, or one is damaged.
@@ -67,11 +69,11 @@ impl DemoDataset {
                 reason: format!("no demonstration (*.{EXTENSION}) in this folder"),
             });
         }
-        let trajectories = paths
+        let episodes = paths
             .iter()
-            .map(|path| Trajectory::load(path))
+            .map(|path| Episode::open(path))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::new(trajectories))
+        Ok(Self::of(episodes))
     }
 
     /// Writes demonstration `index` into a folder, which is created if needed.
@@ -91,8 +93,8 @@ impl DemoDataset {
     }
 
     /// The demonstrations.
-    pub fn trajectories(&self) -> &[Trajectory] {
-        &self.trajectories
+    pub fn episodes(&self) -> &[Episode] {
+        &self.episodes
     }
 
     /// Steps of all demonstrations.
@@ -112,7 +114,7 @@ impl DemoDataset {
             .partition_point(|&start| start <= index)
             .checked_sub(1)?;
         Some(Moment {
-            trajectory: self.trajectories.get(at)?,
+            episode: self.episodes.get(at)?,
             step: index - self.starts[at],
         })
     }
@@ -122,10 +124,8 @@ impl DemoDataset {
         if proprioception == 0 {
             return Statistics::identity(0);
         }
-        let numbers = self
-            .trajectories
-            .iter()
-            .flat_map(|t| t.proprioception.iter().copied());
+        let episodes = self.episodes.iter();
+        let numbers = episodes.flat_map(|episode| episode.proprioception.iter().copied());
         Statistics::of(numbers, proprioception)
     }
 
@@ -134,55 +134,68 @@ impl DemoDataset {
         if self.is_empty() {
             return Some("there are no demonstrations".into());
         }
-        self.trajectories.iter().enumerate().find_map(|(index, t)| {
-            let d = &config.denoiser;
-            let complain = |what: String| Some(format!("demonstration {index}: {what}"));
-            if let Some(problem) = t.problem() {
-                return complain(problem);
-            }
-            if t.action_dim != d.action_dim {
-                return complain(format!(
-                    "{} numbers per action, the network has {}",
-                    t.action_dim, d.action_dim
-                ));
-            }
-            if d.proprioception > 0 && t.proprioception.len() != t.steps() * d.proprioception {
-                return complain(format!(
-                    "proprioception does not have the {} numbers of the network",
-                    d.proprioception
-                ));
-            }
-            config.cameras().iter().find_map(|camera| {
-                let track = t.cameras.iter().find(|track| track.name == camera.name);
-                match track {
-                    Some(track) if track.size == camera.size => None,
-                    Some(track) => complain(format!(
-                        "camera {} has {} pixels, the network wants {}",
-                        camera.name, track.size, camera.size
-                    )),
-                    None => complain(format!("camera {} is missing", camera.name)),
-                }
-            })
-        })
+        let complaint = |(index, episode): (usize, &Episode)| {
+            problem(episode, config).map(|problem| format!("demonstration {index}: {problem}"))
+        };
+        self.episodes.iter().enumerate().find_map(complaint)
     }
 }
 
+fn problem(episode: &Episode, config: &MdtConfig) -> Option<String> {
+    let d = &config.denoiser;
+    if episode.action_dim != d.action_dim {
+        return Some(format!(
+            "{} numbers per action, the network has {}",
+            episode.action_dim, d.action_dim
+        ));
+    }
+    let states = episode.steps() * d.proprioception;
+    if d.proprioception > 0 && episode.proprioception.len() != states {
+        return Some(format!(
+            "proprioception does not have the {} numbers of the network",
+            d.proprioception
+        ));
+    }
+    config.cameras().iter().find_map(|camera| {
+        match episode.tracks.get(&camera.name).map(|track| track.size) {
+            Some(size) if size == camera.size => None,
+            Some(size) => Some(format!(
+                "camera {} has {size} pixels, the network wants {}",
+                camera.name, camera.size
+            )),
+            None => Some(format!("camera {} is missing", camera.name)),
+        }
+    })
+}
+
 impl Moment<'_> {
-    /// The image of a camera, `ahead` steps later but not beyond the end.
-    pub fn image(&self, camera: &str, ahead: usize) -> Option<&[u8]> {
-        let track = self
-            .trajectory
-            .cameras
-            .iter()
-            .find(|track| track.name == camera)?;
-        let step = (self.step + ahead).min(self.trajectory.steps().saturating_sub(1));
-        let area = track.size * track.size * 3;
-        track.frames.get(step * area..(step + 1) * area)
+    /// The picture of a camera, `ahead` steps later but not beyond the end, into `out`.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be read.
+    pub fn image(
+        &self,
+        camera: &str,
+        ahead: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CheckpointError> {
+        let track = self.episode.tracks.get(camera);
+        let step = (self.step + ahead).min(self.episode.steps().saturating_sub(1));
+        let read = match track {
+            Some(track) => track.read(step, out),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        read.map_err(|source| CheckpointError::Io {
+            path: track
+                .map_or(Path::new(camera), |track| track.origin())
+                .to_owned(),
+            source,
+        })
     }
 
     /// Proprioception, `width` numbers.
     pub fn proprioception(&self, width: usize) -> Option<&[f32]> {
-        self.trajectory
+        self.episode
             .proprioception
             .get(self.step * width..(self.step + 1) * width)
     }
@@ -190,12 +203,12 @@ impl Moment<'_> {
     /// Appends `count` actions from here on. After the end the tool rests and the gripper, the last
     /// number, keeps its last state.
     pub fn actions(&self, count: usize, out: &mut Vec<f32>) {
-        let width = self.trajectory.action_dim;
-        let steps = self.trajectory.steps();
-        let gripper = self.trajectory.actions.last().copied().unwrap_or_default();
+        let width = self.episode.action_dim;
+        let steps = self.episode.steps();
+        let gripper = self.episode.actions.last().copied().unwrap_or_default();
         for step in self.step..self.step + count {
             if step < steps {
-                out.extend_from_slice(&self.trajectory.actions[step * width..(step + 1) * width]);
+                out.extend_from_slice(&self.episode.actions[step * width..(step + 1) * width]);
             } else {
                 out.extend(std::iter::repeat_n(0.0, width.saturating_sub(1)));
                 out.push(gripper);

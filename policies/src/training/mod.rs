@@ -6,6 +6,7 @@ pub mod average;
 pub mod batch;
 pub mod config;
 pub mod dataset;
+pub mod episode;
 pub mod gradients;
 pub mod metrics;
 pub mod resume;

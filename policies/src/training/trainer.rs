@@ -135,10 +135,10 @@ impl<'a> Trainer<'a> {
         }
         let mut goals = GoalTable::new();
         for data in std::iter::once(dataset).chain(validation) {
-            for trajectory in data.trajectories() {
-                if !goals.contains_key(&trajectory.instruction) {
-                    let vector = language.encode(&trajectory.instruction)?;
-                    goals.insert(trajectory.instruction.clone(), vector);
+            for episode in data.episodes() {
+                if !goals.contains_key(&episode.instruction) {
+                    let vector = language.encode(&episode.instruction)?;
+                    goals.insert(episode.instruction.clone(), vector);
                 }
             }
         }
@@ -196,6 +196,21 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Starts from the weights of another policy of the same configuration, if no step is done yet:
+    /// its network, not the state of its training.
+    ///
+    /// # Errors
+    /// If the package cannot be read or its weights do not fit.
+    pub fn start_from(&mut self, folder: &Path) -> Result<(), TrainError> {
+        if self.step > 0 {
+            return Ok(());
+        }
+        let package = PolicyPackage::load(folder)?;
+        self.model = apply(self.model.clone(), &package.weights, folder)?;
+        self.average = Average::of(&self.model);
+        Ok(())
+    }
+
     /// Steps done.
     pub const fn step(&self) -> u64 {
         self.step
@@ -221,7 +236,7 @@ impl<'a> Trainer<'a> {
                 self.save()?;
                 return Ok(Outcome::Stopped);
             }
-            let done = self.advance();
+            let done = self.advance()?;
             match done {
                 Some(step) => {
                     bad = 0;
@@ -288,7 +303,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// One optimiser step; `None` if it was skipped because something was not finite.
-    fn advance(&mut self) -> Option<Step> {
+    fn advance(&mut self) -> Result<Option<Step>, TrainError> {
         let moments = self.order.batch(self.step, self.train.batch);
         // Dropout draws on the device.
         self.device
@@ -298,14 +313,15 @@ impl<'a> Trainer<'a> {
         let mut step = Step::default();
         let mut sum = GradientSet::default();
         let share = 1.0 / shards as f32;
-        for (gradients, part) in parts {
+        for part in parts {
+            let (gradients, part) = part?;
             sum = sum.plus(gradients);
             step.losses = step.losses.plus(part.losses, share);
         }
         let gradients = sum.scaled(share);
         step.grad_norm = gradients.norm();
         if !step.losses.total.is_finite() || !step.grad_norm.is_finite() {
-            return None;
+            return Ok(None);
         }
         let gradients = match self.train.clip {
             Some(most) if step.grad_norm > most => gradients.scaled(most / step.grad_norm),
@@ -315,7 +331,7 @@ impl<'a> Trainer<'a> {
         self.model = self.optimiser.step(self.model.clone(), gradients, rate);
         let decay = self.train.average.decay(self.step + 1);
         self.average.update(&self.model, decay);
-        Some(step)
+        Ok(Some(step))
     }
 
     /// Gradients of all shards of a batch.
@@ -323,7 +339,7 @@ impl<'a> Trainer<'a> {
     /// Plain threads and not the pool of the operations inside: a pool's thread that waits takes up
     /// other work, and would come back to the tape that it holds. For the same reason every shard
     /// has its own leaves.
-    fn shards(&self, moments: &[usize]) -> Vec<(GradientSet, Step)> {
+    fn shards(&self, moments: &[usize]) -> Vec<Result<(GradientSet, Step), CheckpointError>> {
         let pieces = moments.chunks(self.train.batch / self.train.shards);
         let this: &Self = self;
         std::thread::scope(|scope| {
@@ -333,22 +349,29 @@ impl<'a> Trainer<'a> {
                 .collect::<Vec<_>>();
             threads
                 .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| Step::failed()))
+                .map(|thread| thread.join().unwrap_or_else(|_| Ok(Step::failed())))
                 .collect()
         })
     }
 
     /// Gradients of one shard of a batch.
-    fn gradients(&self, shard: usize, moments: &[usize]) -> (GradientSet, Step) {
+    fn gradients(
+        &self,
+        shard: usize,
+        moments: &[usize],
+    ) -> Result<(GradientSet, Step), CheckpointError> {
         let model = self.model.clone().fork(&self.device);
         let mut rng = stream(
             self.train.seed,
             self.step * self.train.shards as u64 + shard as u64,
         );
         let rows = self.train.auxiliary_rows();
-        let batch = self.batcher().batch(moments, rows, &mut rng, &self.device);
+        let batch = self
+            .batcher()
+            .batch(moments, rows, &mut rng, &self.device)?;
         let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);
-        (GradientSet::take(&model, loss.backward(), |_| true), step)
+        let gradients = GradientSet::take(&model, loss.backward(), |_| true);
+        Ok((gradients, step))
     }
 
     /// Diffusion loss of the averaged weights on held-out moments, always the same ones with the
@@ -373,7 +396,7 @@ impl<'a> Trainer<'a> {
         for index in 0..BATCHES {
             let mut rng = stream(0, index);
             let moments = order.batch(index, self.train.batch);
-            let batch = batcher.batch(&moments, 0, &mut rng, &device);
+            let batch = batcher.batch(&moments, 0, &mut rng, &device).ok()?;
             let noise = ActionNoise::draw(
                 &self.network.diffusion,
                 moments.len(),

@@ -1,10 +1,9 @@
 //! One demonstration, in memory and as a file.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::file::write_atomically;
@@ -39,14 +38,17 @@ pub struct Trajectory {
     pub action_dim: usize,
 }
 
+/// Description in a file's header.
 #[derive(Serialize, Deserialize)]
-struct About {
-    task: String,
-    instruction: String,
+pub(super) struct About {
+    pub(super) task: String,
+    pub(super) instruction: String,
 }
 
-const ABOUT: &str = "about";
-const FRAMES: &str = "frames/";
+/// Key of [`About`].
+pub(super) const ABOUT: &str = "about";
+/// Beginning of the keys of images; the camera's name follows.
+pub(super) const FRAMES: &str = "frames/";
 
 impl Trajectory {
     /// Number of steps.
@@ -121,87 +123,11 @@ impl Trajectory {
             .map_err(|error| refuse(error.to_string()))?;
         write_atomically(path, &file)
     }
-
-    /// Reads a demonstration.
-    ///
-    /// # Errors
-    /// If the file cannot be read, is damaged or inconsistent.
-    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let file = fs::read(path).map_err(|source| CheckpointError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let refuse = |reason: String| CheckpointError::Format {
-            path: path.to_owned(),
-            reason,
-        };
-        let damaged = |error| refuse(format!("not a demonstration: {error}"));
-        let (_, metadata) = SafeTensors::read_metadata(&file).map_err(damaged)?;
-        let about = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(ABOUT))
-            .ok_or_else(|| {
-                refuse("not a demonstration: task and instruction are missing".into())
-            })?;
-        let about: About = serde_json::from_str(about)
-            .map_err(|error| refuse(format!("task and instruction: {error}")))?;
-        let tensors = SafeTensors::deserialize(&file).map_err(damaged)?;
-        let matrix = |name: &str| -> Result<(Vec<f32>, usize), CheckpointError> {
-            let view = tensors.tensor(name).map_err(damaged)?;
-            match (view.dtype(), view.shape()) {
-                (Dtype::F32, &[_, width]) => Ok((floats(view.data()), width)),
-                _ => Err(refuse(format!("`{name}` is not a matrix of f32"))),
-            }
-        };
-        let (actions, action_dim) = matrix("actions")?;
-        let (proprioception, _) = matrix("proprioception")?;
-        let mut cameras = Vec::new();
-        for (key, view) in tensors.iter() {
-            let Some(name) = key.strip_prefix(FRAMES) else {
-                continue;
-            };
-            let &[_, rows, columns, 3] = view.shape() else {
-                return Err(refuse(format!("`{key}` is not a stack of rgb images")));
-            };
-            if view.dtype() != Dtype::U8 || rows != columns {
-                return Err(refuse(format!(
-                    "`{key}` is not a stack of square rgb8 images"
-                )));
-            }
-            cameras.push(CameraTrack {
-                name: name.to_owned(),
-                size: rows,
-                frames: view.data().to_vec(),
-            });
-        }
-        cameras.sort_by(|a, b| a.name.cmp(&b.name));
-        let trajectory = Self {
-            task: about.task,
-            instruction: about.instruction,
-            cameras,
-            proprioception,
-            actions,
-            action_dim,
-        };
-        match trajectory.problem() {
-            Some(problem) => Err(refuse(problem)),
-            None => Ok(trajectory),
-        }
-    }
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .flat_map(|value| value.to_le_bytes())
-        .collect()
-}
-
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    let (chunks, _) = bytes.as_chunks::<4>();
-    chunks
-        .iter()
-        .map(|chunk| f32::from_le_bytes(*chunk))
         .collect()
 }
