@@ -192,6 +192,9 @@ pub struct TrainArgs {
     /// Also write the curves as a rerun recording.
     #[arg(long, value_name = "FILE.rrd")]
     pub record: Option<PathBuf>,
+    /// Begin with the weights of this policy package instead of random ones.
+    #[arg(long, value_name = "DIR")]
+    pub init: Option<PathBuf>,
 }
 
 /// Flags of `eval`.

@@ -94,7 +94,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     bar.finish_and_clear();
     println!(
         "{} demonstrations, {} ticks; device {}",
-        data.trajectories().len(),
+        data.episodes().len(),
         data.len(),
         opened.name
     );
@@ -124,6 +124,9 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         &opened.device,
     )
     .map_err(Failure::input)?;
+    if let Some(folder) = args.init.as_ref().filter(|_| trainer.step() == 0) {
+        trainer.start_from(folder).map_err(Failure::input)?;
+    }
     let progress = self::bar("steps", "{pos}/{len} {eta} {msg}");
     progress.set_length(file.train.steps);
     progress.set_position(trainer.step());
