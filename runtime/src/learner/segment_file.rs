@@ -251,7 +251,7 @@ mod tests {
             bytes[index] = value;
             let hash = blake3::hash(&bytes);
             bytes.extend_from_slice(hash.as_bytes());
-            let _ = decode(&bytes);
+            drop(decode(&bytes));
         }
     }
 }
