@@ -44,6 +44,7 @@ pub mod mdt;
 pub mod nn;
 pub mod objectives;
 pub mod online;
+pub mod parity;
 pub mod policy;
 pub mod training;
 

@@ -1,9 +1,12 @@
 //! Score-based diffusion in the formulation of Karras et al. (arXiv 2206.00364).
 
+pub mod ancestral;
+pub mod densities;
 pub mod density;
 pub mod preconditioning;
 pub mod sampler;
 pub mod schedule;
+pub mod schedules;
 #[cfg(test)]
 mod tests;
 
