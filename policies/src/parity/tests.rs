@@ -39,9 +39,6 @@ fn write(path: &Path, tensors: &[(&str, &[f32])], metadata: &[(&str, serde_json:
 #[test]
 fn the_cases_of_mdt_agree_with_the_reference() {
     let report = run_on(&golden("mdt"));
-    let known = report.cases.iter().filter(|result| !result.passed);
-    let failures = known.filter(|result| result.tolerance.is_some());
-    assert_eq!(failures.count(), 0, "{report}");
     assert_eq!(report.failed, 0, "{report}");
     assert!(report.passed > 500, "{report}");
 }

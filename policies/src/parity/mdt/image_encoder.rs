@@ -51,12 +51,12 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
     Ok(outputs)
 }
 
-/// Layers of the authors' sequence that are kept: 1 the first norm (before ReLU), 3 the maximum,
-/// 4 to 7 the stages.
+/// Layers of the authors' sequence that are kept: 1 the first norm, 3 the maximum, 4 to 7 the stages.
+/// Their ReLU works in place, so that what was kept of the norm has passed it too.
 fn stages(network: &ResNet, start: &str, images: Tensor<4>, outputs: &mut Outputs) {
     let images = channels_last(images);
     let (convolution, norm, ..) = &network.backbone;
-    let normal = norm.forward(convolution.forward(images.clone()), false);
+    let normal = norm.forward(convolution.forward(images.clone()), true);
     outputs.put(format!("{start}/after_1"), channels_first(normal));
     let mut hidden = network.stem(images.clone());
     outputs.put(format!("{start}/after_3"), channels_first(hidden.clone()));
