@@ -14,8 +14,7 @@ use serde::Serialize;
 
 use super::args::EvalArgs;
 use super::exit::{ExitStatus, Failure};
-use super::interrupt;
-use super::train::bar;
+use super::{interrupt, progress_bar};
 use crate::control::ControlConfig;
 use crate::inference::InferenceConfig;
 use crate::report::{TaskTally, task_table};
@@ -66,7 +65,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         })
         .collect::<Result<_, String>>()
         .map_err(|reason| Failure::input(anyhow::anyhow!(reason)))?;
-    let bar = bar("episodes", "{pos}/{len} {per_sec} {eta} {msg}");
+    let bar = progress_bar("episodes", "{pos}/{len} {per_sec} {eta} {msg}");
     bar.set_length(configs.len() as u64);
     let (name, device_name, results) = if args.experts {
         (

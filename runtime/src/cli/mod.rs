@@ -12,6 +12,7 @@ mod eval;
 mod exit;
 mod interrupt;
 mod output;
+mod parity;
 mod run;
 #[cfg(feature = "sim")]
 mod sim;
@@ -50,7 +51,7 @@ pub fn main() -> std::process::ExitCode {
         None => run::run(&cli.run),
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Bench(args)) => bench::bench(&args),
-        Some(Verb::Parity(_)) => Ok(ExitStatus::Failure),
+        Some(Verb::Parity(args)) => parity::run(&args),
     };
     match result {
         Ok(status) => status.into(),
@@ -73,4 +74,11 @@ fn init_logging() {
     if builder.try_init().is_err() {
         // Somebody embeds the runtime and logs already.
     }
+}
+
+/// A progress bar; `template` says what follows the bar.
+fn progress_bar(name: &'static str, template: &str) -> indicatif::ProgressBar {
+    use indicatif::{ProgressBar, ProgressStyle};
+    let style = ProgressStyle::with_template(&format!("{name} {{wide_bar}} {template}"));
+    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

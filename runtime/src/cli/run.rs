@@ -438,7 +438,7 @@ impl Job<'_> {
         let bar = if on_robot {
             ProgressBar::hidden()
         } else {
-            super::train::bar("episodes", "{pos}/{len} {elapsed} {msg}")
+            super::progress_bar("episodes", "{pos}/{len} {elapsed} {msg}")
         };
         bar.set_length(harness.progress().1 as u64);
         let mut quiet = Some(begun);

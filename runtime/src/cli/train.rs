@@ -11,13 +11,13 @@ use cerebellum_policies::device;
 use cerebellum_policies::language::{SentenceEncoder as _, StaticTable};
 use cerebellum_policies::mdt::MdtConfig;
 use cerebellum_policies::training::{Outcome, TrainConfig, TrainProgress, Trainer};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
 use super::args::TrainArgs;
 use super::demos::{DemoPlan, prepare};
 use super::exit::{ExitStatus, Failure};
-use super::interrupt;
+use super::{interrupt, progress_bar};
 
 /// First seed of the demonstrations that are held out for validation.
 const VALIDATION_SEED: u64 = 1 << 40;
@@ -78,7 +78,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         seed: VALIDATION_SEED,
         ..plan.clone()
     };
-    let bar = bar("demonstrations", "{pos}/{len} {per_sec} {eta}");
+    let bar = progress_bar("demonstrations", "{pos}/{len} {per_sec} {eta}");
     let data = prepare(&args.out.join("demos"), &plan, &stop, &bar).map_err(Failure::input)?;
     let validation = (file.validation > 0)
         .then(|| {
@@ -127,7 +127,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     if let Some(folder) = args.init.as_ref().filter(|_| trainer.step() == 0) {
         trainer.start_from(folder).map_err(Failure::input)?;
     }
-    let progress = self::bar("steps", "{pos}/{len} {eta} {msg}");
+    let progress = progress_bar("steps", "{pos}/{len} {eta} {msg}");
     progress.set_length(file.train.steps);
     progress.set_position(trainer.step());
     let outcome = trainer.run(&stop, &mut |report| {
@@ -191,12 +191,6 @@ fn read(path: &Path) -> anyhow::Result<TrainFile> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     toml::from_str(&text)
         .with_context(|| format!("{} is not a training configuration", path.display()))
-}
-
-/// A progress bar.
-pub fn bar(name: &'static str, template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(&format!("{name} {{wide_bar}} {template}"));
-    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn describe(report: &TrainProgress) -> String {
