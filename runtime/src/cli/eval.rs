@@ -43,10 +43,10 @@ struct EvalReport {
 /// If the policy or an argument cannot be used.
 pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
     let stop = interrupt::flag()?;
-    let tasks = if args.tasks.is_empty() {
-        super::run::default_tasks()
-    } else {
-        args.tasks.clone()
+    let tasks = match (args.tasks.is_empty(), args.experts) {
+        (false, _) => args.tasks.clone(),
+        (true, true) => Task::ALL.map(|task| task.name().to_owned()).to_vec(),
+        (true, false) => super::run::default_tasks(),
     };
     let requests = Harness::round_robin(
         &tasks,
