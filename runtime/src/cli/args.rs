@@ -309,8 +309,6 @@ pub enum BenchName {
     Render,
     /// Observation in, action chunk out.
     Inference,
-    /// Control jitter with the learner off and on, in one run.
-    Learner,
 }
 
 #[cfg(test)]
