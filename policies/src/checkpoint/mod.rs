@@ -3,6 +3,8 @@
 pub mod file;
 pub mod key_map;
 pub mod package;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 
 pub use file::{read_tensors, write_tensors};

@@ -12,6 +12,8 @@ pub mod config;
 pub mod denoiser;
 #[cfg(test)]
 mod denoiser_tests;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod inputs;
 pub mod loss;
 pub mod mgf;
@@ -19,8 +21,12 @@ pub mod mgf;
 mod mgf_tests;
 pub mod model;
 pub mod online;
+#[cfg(test)]
+mod online_tests;
 pub mod planning;
 pub mod policy;
+#[cfg(test)]
+mod policy_tests;
 pub mod statistics;
 
 pub use config::MdtConfig;

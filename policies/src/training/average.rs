@@ -90,7 +90,8 @@ impl Average {
     pub fn update<M: Module>(&mut self, module: &M, decay: f32) {
         walk(module, |key, shape, tensor| {
             let next = match self.tensors.remove(&key) {
-                Some((_, average)) => average * decay + tensor * (1.0 - decay),
+                // In this form a tensor that does not learn stays the same to the bit.
+                Some((_, average)) => average.clone() + (tensor - average) * (1.0 - decay),
                 None => tensor,
             };
             self.tensors.insert(key, (shape, next));

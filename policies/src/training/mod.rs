@@ -9,6 +9,8 @@ pub mod dataset;
 pub mod episode;
 pub mod gradients;
 pub mod metrics;
+#[cfg(test)]
+mod parts_tests;
 pub mod resume;
 pub mod schedule;
 pub mod step;

@@ -5,6 +5,9 @@
 //! samples, with its own backward pass; images are channels-last. On other devices the same functions are composed of burn's operations;
 //! tests hold the two against each other.
 //!
+//! Do not run training inside rayon's pool: a backward pass holds its tape's lock while it waits for
+//! the pool, whose waiting threads take up other work, and that work may want the lock.
+//!
 //! Sums over a batch are taken in a fixed order, so that results do not depend on the number of
 //! threads.
 

@@ -1,0 +1,71 @@
+//! A small policy and observations for tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use burn::tensor::Device;
+use cerebellum_messages::{Frame, Goal, GoalSpec, JointState, Observation, Stamp, TcpPose, Tick};
+
+use super::{Mdt, Statistics};
+use crate::checkpoint::package::Network;
+use crate::checkpoint::{Card, PolicyPackage, collect};
+use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
+use crate::training::tests::tiny;
+
+/// Fresh weights of the small network.
+pub fn package() -> PolicyPackage {
+    let config = tiny();
+    let device = Device::flex();
+    device.seed(3);
+    PolicyPackage {
+        weights: collect(&Mdt::new(&config, &device), 5),
+        network: Network::Mdt {
+            config: Box::new(config),
+            statistics: Statistics::identity(TABLETOP_PROPRIOCEPTION),
+        },
+        language: "letters".into(),
+        card: Card::default(),
+    }
+}
+
+/// An observation whose pictures have a bright square at `column`.
+pub fn observation(column: usize) -> Observation {
+    let size = 24;
+    let mut pixels = vec![20u8; size * size * 3];
+    for row in 8..12 {
+        for x in column..column + 4 {
+            pixels[(row * size + x) * 3..][..3].fill(255);
+        }
+    }
+    let frame = |camera: &str| Frame {
+        camera: camera.into(),
+        stamp: Stamp(7),
+        width: size as u32,
+        height: size as u32,
+        data: pixels.clone().into(),
+    };
+    let names = (1..=7)
+        .map(|i| format!("joint{i}"))
+        .chain(["gripper".into()]);
+    Observation {
+        tick: Tick(42),
+        stamp: Stamp(7),
+        frames: vec![frame("front"), frame("wrist")],
+        joints: JointState {
+            names: names.collect(),
+            position: vec![0.1; 8],
+            ..JointState::default()
+        },
+        tcp: Some(TcpPose {
+            position: [0.4, 0.0, 0.2],
+            orientation: [0.0, 0.0, 0.0, 1.0],
+        }),
+    }
+}
+
+/// An instruction.
+pub fn goal(id: u64, text: &str) -> Goal {
+    Goal {
+        id,
+        spec: GoalSpec::Language { text: text.into() },
+    }
+}

@@ -1,0 +1,215 @@
+//! The policy at its seam.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use cerebellum_messages::{Goal, GoalKind, GoalSpec, Stamp, Tick};
+
+use super::MdtPolicy;
+use super::fixtures::{goal, observation, package};
+use crate::error::{CheckpointError, PolicyError};
+use crate::policy::{PlanBudget, Policy as _, WeightTensor, Weights};
+use crate::training::tests::Letters;
+
+fn policy() -> MdtPolicy {
+    MdtPolicy::new(&package(), Arc::new(Letters(8)), &Device::flex()).unwrap()
+}
+
+const BUDGET: PlanBudget = PlanBudget {
+    deadline: None,
+    max_steps: 10,
+    seed: 11,
+};
+
+#[test]
+fn plans_copy_their_inputs_and_repeat() {
+    let mut policy = policy();
+    policy.reset(&goal(9, "push")).unwrap();
+    let plan = policy.plan(&observation(4), BUDGET).unwrap();
+    let chunk = &plan.chunk;
+    assert_eq!((chunk.stamp, chunk.observed), (Stamp(7), Tick(42)));
+    assert_eq!(
+        (chunk.goal_id, chunk.generation, chunk.denoise_steps),
+        (9, 5, 10)
+    );
+    assert_eq!(chunk.horizon(), policy.spec().horizon);
+    let names = plan.latents.iter().map(|latent| latent.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["goal", "context"]);
+    assert_eq!(plan.latents[1].shape, [4, 16]);
+
+    let again = policy.plan(&observation(4), BUDGET).unwrap();
+    assert_eq!(again.chunk.actions, chunk.actions);
+    let seed = PlanBudget { seed: 12, ..BUDGET };
+    let other = policy.plan(&observation(4), seed).unwrap();
+    assert_ne!(other.chunk.actions, chunk.actions);
+    let moved = policy.plan(&observation(14), BUDGET).unwrap();
+    assert_ne!(moved.chunk.actions, chunk.actions);
+}
+
+#[test]
+fn budgets_are_kept() {
+    let mut policy = policy();
+    policy.reset(&goal(1, "push")).unwrap();
+    let few = PlanBudget {
+        max_steps: 3,
+        ..BUDGET
+    };
+    assert_eq!(
+        policy
+            .plan(&observation(4), few)
+            .unwrap()
+            .chunk
+            .denoise_steps,
+        3
+    );
+    let late = PlanBudget {
+        deadline: Some(Instant::now()),
+        ..BUDGET
+    };
+    let plan = policy.plan(&observation(4), late).unwrap();
+    assert_eq!(plan.chunk.denoise_steps, 1);
+    assert!(plan.chunk.actions.iter().all(|value| value.is_finite()));
+    let none = PlanBudget {
+        max_steps: 0,
+        ..BUDGET
+    };
+    assert_eq!(
+        policy
+            .plan(&observation(4), none)
+            .unwrap()
+            .chunk
+            .denoise_steps,
+        1
+    );
+}
+
+#[test]
+fn refusals_say_what_is_wrong() {
+    let mut policy = policy();
+    let plan = policy.plan(&observation(4), BUDGET);
+    assert!(matches!(plan, Err(PolicyError::NoGoal)));
+    let state = Goal {
+        id: 1,
+        spec: GoalSpec::State { values: vec![1.0] },
+    };
+    let refusal = policy.reset(&state);
+    assert!(matches!(
+        refusal,
+        Err(PolicyError::GoalKind {
+            found: GoalKind::State,
+            ..
+        })
+    ));
+
+    policy.reset(&goal(1, "push")).unwrap();
+    let mut blind = observation(4);
+    blind.frames.pop();
+    let plan = policy.plan(&blind, BUDGET);
+    assert!(matches!(plan, Err(PolicyError::MissingInput { .. })));
+    let mut wide = observation(4);
+    wide.frames[0].width = 25;
+    assert!(matches!(
+        policy.plan(&wide, BUDGET),
+        Err(PolicyError::InputShape { .. })
+    ));
+    let mut lost = observation(4);
+    lost.tcp = None;
+    assert!(matches!(
+        policy.plan(&lost, BUDGET),
+        Err(PolicyError::MissingInput { .. })
+    ));
+    let mut broken = observation(4);
+    broken.joints.position[2] = f64::NAN;
+    assert!(matches!(
+        policy.plan(&broken, BUDGET),
+        Err(PolicyError::InputShape { .. })
+    ));
+    let mut armless = observation(4);
+    armless.joints.names.truncate(3);
+    assert!(matches!(
+        policy.plan(&armless, BUDGET),
+        Err(PolicyError::MissingInput { .. })
+    ));
+}
+
+#[test]
+fn another_sentence_encoder_is_refused() {
+    let mut package = package();
+    package.language = "words".into();
+    let policy = MdtPolicy::new(&package, Arc::new(Letters(8)), &Device::flex());
+    assert!(matches!(policy.err(), Some(PolicyError::InputShape { .. })));
+    package.language = "letters".into();
+    let policy = MdtPolicy::new(&package, Arc::new(Letters(9)), &Device::flex());
+    assert!(matches!(policy.err(), Some(PolicyError::InputShape { .. })));
+}
+
+fn changed(weights: &Weights, key: &str, change: impl FnOnce(&mut WeightTensor)) -> Weights {
+    let mut tensors = (*weights.tensors).clone();
+    change(tensors.get_mut(key).unwrap());
+    Weights {
+        tensors: Arc::new(tensors),
+        generation: weights.generation + 1,
+    }
+}
+
+const KEY: &str = "model.inner_model.action_pred.bias";
+
+#[test]
+fn weights_are_swapped_whole_or_not_at_all() {
+    let mut policy = policy();
+    policy.reset(&goal(1, "push")).unwrap();
+    let before = policy.plan(&observation(4), BUDGET).unwrap().chunk;
+    let old = policy.weights();
+
+    let mut fewer = (*old.tensors).clone();
+    fewer.remove(KEY);
+    let mut more = (*old.tensors).clone();
+    more.insert("stranger".into(), fewer.values().next().unwrap().clone());
+    let bad = [
+        Weights {
+            tensors: Arc::new(fewer),
+            generation: 6,
+        },
+        Weights {
+            tensors: Arc::new(more),
+            generation: 6,
+        },
+        changed(&old, KEY, |tensor| tensor.shape = vec![7, 1]),
+        changed(&old, KEY, |tensor| tensor.values[0] = f32::NAN),
+    ];
+    let errors = bad.map(|weights| match policy.load(&weights) {
+        Err(PolicyError::Checkpoint(error)) => error,
+        other => panic!("{other:?}"),
+    });
+    assert!(matches!(&errors[0], CheckpointError::MissingKey { key, .. } if key == KEY));
+    assert!(matches!(&errors[1], CheckpointError::UnknownKey { key, .. } if key == "stranger"));
+    assert!(matches!(&errors[2], CheckpointError::Shape { key, .. } if key == KEY));
+    assert!(matches!(&errors[3], CheckpointError::NonFinite { key, .. } if key == KEY));
+    assert_eq!(policy.plan(&observation(4), BUDGET).unwrap().chunk, before);
+
+    let new = changed(&old, KEY, |tensor| tensor.values[0] += 1.0);
+    policy.load(&new).unwrap();
+    let after = policy.plan(&observation(4), BUDGET).unwrap().chunk;
+    assert_eq!(after.generation, 6);
+    assert_ne!(after.actions, before.actions);
+    assert_eq!(policy.weights(), new);
+}
+
+#[test]
+fn an_overflow_is_not_a_plan() {
+    let mut policy = policy();
+    policy.reset(&goal(1, "push")).unwrap();
+    let key = "model.inner_model.action_emb.weight";
+    let huge = changed(&policy.weights(), key, |tensor| {
+        tensor.values.fill(f32::MAX);
+    });
+    policy.load(&huge).unwrap();
+    let plan = policy.plan(&observation(4), BUDGET);
+    assert!(matches!(
+        plan,
+        Err(PolicyError::NonFinite { generation: 6, .. })
+    ));
+}
