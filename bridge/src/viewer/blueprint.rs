@@ -1,19 +1,17 @@
 //! How a viewer arranges what it is sent, unless its user arranges it anew.
 
 use rerun::blueprint::{
-    Blueprint, BlueprintPanel, ContainerLike, Horizontal, SelectionPanel, Spatial2DView,
-    StateTimelineView, Tabs, TextDocumentView, TextLogView, TimePanel, TimeSeriesView, Vertical,
-    components::PanelState,
+    BarChartView, Blueprint, BlueprintPanel, ContainerLike, Horizontal, SelectionPanel,
+    Spatial2DView, StateTimelineView, Tabs, TensorView, TextDocumentView, TextLogView, TimePanel,
+    TimeSeriesView, Vertical, components::PanelState,
 };
 
-use crate::viewer::scribe::path;
+use crate::viewer::scribe::{entity, path};
 
 /// Cameras and goal on the left, curves in the middle, the policy's inside on the right.
-pub(super) fn default_blueprint() -> Blueprint {
+pub(super) fn default_blueprint<'a>(cameras: impl Iterator<Item = &'a str>) -> Blueprint {
     let left = Vertical::new([
-        Spatial2DView::new("cameras")
-            .with_origin(path::CAMERA)
-            .into(),
+        pictures(cameras),
         TextDocumentView::new("goal").with_origin(path::GOAL).into(),
         states(),
         TextLogView::new("log").with_origin(path::LOG).into(),
@@ -43,13 +41,31 @@ pub(super) fn default_blueprint() -> Blueprint {
         .into(),
         curves("training", &[path::TRAINING]),
     ]);
-    let right = Spatial2DView::new("latents").with_origin(path::LATENT_TRAIL);
+    let plan = format!("/{}/table", path::PLAN);
+    let right = Vertical::new([
+        Spatial2DView::new("latents")
+            .with_origin(path::LATENT_TRAIL)
+            .into(),
+        BarChartView::new("latents")
+            .with_origin(path::LATENT)
+            .into(),
+        TensorView::new("plan").with_origin(plan).into(),
+    ]);
     let columns = Horizontal::new([left.into(), middle.into(), right.into()]);
     Blueprint::new(columns.with_column_shares([2.0, 3.0, 1.5]))
         .with_auto_views(false)
         .with_blueprint_panel(BlueprintPanel::from_state(PanelState::Collapsed))
         .with_selection_panel(SelectionPanel::from_state(PanelState::Collapsed))
         .with_time_panel(TimePanel::new().with_timeline(path::TICK))
+}
+
+/// One view per camera, since images in one view would cover each other.
+fn pictures<'a>(cameras: impl Iterator<Item = &'a str>) -> ContainerLike {
+    let views = cameras.map(|name| {
+        let view = Spatial2DView::new(name).with_origin(entity(path::CAMERA, name));
+        ContainerLike::from(view)
+    });
+    Horizontal::new(views).with_name("cameras").into()
 }
 
 fn states() -> ContainerLike {

@@ -12,7 +12,7 @@ use rerun::{RecordingStream, RecordingStreamBuilder};
 use crate::viewer::running::Target;
 use crate::viewer::scribe::Scribe;
 use crate::viewer::tap::Entry;
-use crate::viewer::{LOCAL_VIEWER, ViewerConfig};
+use crate::viewer::{Event, LOCAL_VIEWER, ViewerConfig};
 use crate::{BridgeError, Counter, Counters};
 
 /// How long after a viewer has gone the next one is looked for.
@@ -40,6 +40,8 @@ pub(super) struct Live {
     image_every: u32,
     max_bytes: u64,
     absent: Counter,
+    /// The newest goal and episode: what a viewer that comes late must know.
+    standing: [Option<Entry>; 2],
     connection: Option<Connection>,
     failed: Option<Instant>,
 }
@@ -54,7 +56,7 @@ impl Live {
     pub(super) fn new(
         url: &str,
         config: &ViewerConfig,
-        recording: String,
+        recording: &str,
         counters: &Counters,
     ) -> Result<Self, BridgeError> {
         let fail = |reason: String| BridgeError::Viewer {
@@ -68,10 +70,11 @@ impl Live {
         };
         Ok(Self {
             url,
-            recording,
+            recording: recording.to_owned(),
             image_every: config.image_every,
             max_bytes: (config.memory_mib as u64) << 20,
             absent: counters.dropped("viewer", "absent"),
+            standing: [None, None],
             connection: None,
             failed: None,
         })
@@ -98,6 +101,10 @@ impl Live {
         if !connection.greeted {
             connection.greeted = true;
             connection.scribe.greet();
+            for entry in self.standing.iter().flatten() {
+                let (moment, event) = &**entry;
+                connection.scribe.write(*moment, event);
+            }
             tracing::info!(url = %self.url, "showing to a viewer");
         }
         Some(connection)
@@ -131,6 +138,12 @@ impl Target for Live {
         match self.connected() {
             Some(connection) => connection.scribe.write(*moment, event),
             None => self.absent.increment(),
+        }
+        let [goal, episode] = &mut self.standing;
+        match event {
+            Event::Goal(_) => *goal = Some(Arc::clone(entry)),
+            Event::Episode(_) => *episode = Some(Arc::clone(entry)),
+            _ => {}
         }
     }
 

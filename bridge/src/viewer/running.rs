@@ -74,6 +74,11 @@ impl Viewer {
         use crate::sync::Overflow;
         use crate::viewer::{file, live};
         let recording = live::recording_id();
+        // Checked first: a wrong address should not leave an empty file behind.
+        let live = match &config.connect {
+            Some(url) => Some((url, live::Live::new(url, config, &recording, counters)?)),
+            None => None,
+        };
         if let Some(path) = &config.record {
             let target = file::Recorder::create(path, config, &recording)?;
             let what = format!("recorder of {}", path.display());
@@ -82,8 +87,7 @@ impl Viewer {
             let queue = Queue::new(bound(config, Overflow::DropNewest), dropped);
             self.spawn("recorder", what, queue, target)?;
         }
-        if let Some(url) = &config.connect {
-            let target = live::Live::new(url, config, recording, counters)?;
+        if let Some((url, target)) = live {
             let what = format!("sender to the viewer at {url}");
             let dropped = counters.dropped("viewer", "full");
             // Eyes want to see now.

@@ -167,7 +167,12 @@ fn a_recording_holds_everything_and_gets_its_name_at_the_end() {
     for tick in 0..20 {
         for event in everything(tick) {
             let stamp = Stamp::from_nanos(tick as i64 * 50_000_000);
-            tap.offer(Moment::new(Tick(tick), stamp), event);
+            let moment = match event {
+                // These say themselves, or know no time.
+                Event::Learner(_) | Event::Training { .. } => Moment::default(),
+                _ => Moment::new(Tick(tick), stamp),
+            };
+            tap.offer(moment, event);
         }
     }
     assert!(!path.exists(), "complete too early");
@@ -202,6 +207,8 @@ fn a_recording_holds_everything_and_gets_its_name_at_the_end() {
         assert_eq!(found, Some(rows), "{entity} in {:?}", entities.keys());
     }
     assert!(!entities.contains_key("/timing/inference_us"), "was NaN");
+    assert!(entities["/timing/jitter_us"].1.contains("tick"));
+    assert!(!entities["/training/loss"].1.contains("tick"));
     // Twenty plans of ten steps over eight entities, each with a row for its names.
     let ahead = (0..8).map(|slot| entities[&format!("/plan/ahead/{slot}")].0);
     assert_eq!(ahead.sum::<usize>(), 208);
@@ -209,6 +216,7 @@ fn a_recording_holds_everything_and_gets_its_name_at_the_end() {
         ("/action", "tick"),
         ("/action", "stamp"),
         ("/learner/loss/mgf", "update"),
+        ("/learner/loss/mgf", "tick"),
         ("/training/loss", "step"),
         ("/plan/ahead/0", "tick"),
     ] {
@@ -298,6 +306,13 @@ fn what_cannot_work_is_said_at_the_start() {
     });
     assert!(error.contains(LOCAL_VIEWER), "{error}");
     let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("one.rrd");
+    let error = refused(&ViewerConfig {
+        connect: Some("localhost".to_owned()),
+        ..record(&path)
+    });
+    assert!(error.contains("localhost"), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = refused(&record(&file.join("below.rrd")));

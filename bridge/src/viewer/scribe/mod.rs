@@ -82,6 +82,8 @@ pub(super) struct Scribe {
     states: BTreeMap<String, String>,
     projections: BTreeMap<String, Projection>,
     plans: usize,
+    /// The newest tick and stamp: for what does not say when it happened.
+    now: Moment,
     /// Whether stamps are wall time: decided by the first, since a timeline has one kind.
     wall_time: Option<bool>,
     failures: u64,
@@ -97,6 +99,7 @@ impl Scribe {
             states: BTreeMap::new(),
             projections: BTreeMap::new(),
             plans: 0,
+            now: Moment::default(),
             wall_time: None,
             failures: 0,
         }
@@ -106,9 +109,10 @@ impl Scribe {
         &self.stream
     }
 
-    /// Sends the default arrangement of views.
+    /// Sends the default arrangement of views for the cameras known so far.
     pub(super) fn greet(&self) {
-        let sent = default_blueprint().send(&self.stream, Default::default());
+        let sent = default_blueprint(self.images.keys().map(String::as_str))
+            .send(&self.stream, Default::default());
         if let Err(error) = sent {
             tracing::warn!("the viewer arranges its views itself: {error}");
         }
@@ -142,7 +146,13 @@ impl Scribe {
     }
 
     fn set_time(&mut self, moment: Moment, event: &Event) {
-        let moment = moment.or(event.moment());
+        let said = moment.or(event.moment());
+        let moment = match event {
+            // Offline, where there are no ticks.
+            Event::Training { .. } => said,
+            _ => said.or(self.now),
+        };
+        self.now = said.or(self.now);
         self.stream.reset_time();
         let sequence =
             |number: u64| TimeCell::from_sequence(i64::try_from(number).unwrap_or(i64::MAX));
@@ -171,7 +181,7 @@ impl Scribe {
 }
 
 /// The entity below `root` that a name from outside stands for. Its slashes separate parts.
-fn entity(root: &str, name: &str) -> EntityPath {
+pub(super) fn entity(root: &str, name: &str) -> EntityPath {
     let parts = root.split('/').chain(name.split('/'));
     let parts = parts.filter(|part| !part.is_empty());
     EntityPath::new(

@@ -8,9 +8,18 @@ use super::{Scribe, Written, entity, path};
 impl Scribe {
     /// Every so many images of a camera.
     pub(super) fn frame(&mut self, frame: &Frame) -> Written {
-        let seen = self.images.entry(frame.camera.clone()).or_default();
-        let number = *seen;
-        *seen = seen.wrapping_add(1);
+        let number = match self.images.get_mut(&frame.camera) {
+            Some(seen) => {
+                *seen = seen.wrapping_add(1);
+                *seen
+            }
+            None => {
+                self.images.insert(frame.camera.clone(), 0);
+                // A view for it. Cameras are few and show up at the beginning.
+                self.greet();
+                0
+            }
+        };
         let due = number.checked_rem(self.image_every) == Some(0);
         if !due || frame.validate().is_err() {
             return Ok(());
