@@ -209,9 +209,9 @@ fn a_recording_holds_everything_and_gets_its_name_at_the_end() {
     assert!(!entities.contains_key("/timing/inference_us"), "was NaN");
     assert!(entities["/timing/jitter_us"].1.contains("tick"));
     assert!(!entities["/training/loss"].1.contains("tick"));
-    // Twenty plans of ten steps over eight entities, each with a row for its names.
+    // Twenty plans of ten steps and an end, over eight entities, each with a row for its names.
     let ahead = (0..8).map(|slot| entities[&format!("/plan/ahead/{slot}")].0);
-    assert_eq!(ahead.sum::<usize>(), 208);
+    assert_eq!(ahead.sum::<usize>(), 228);
     for (entity, timeline) in [
         ("/action", "tick"),
         ("/action", "stamp"),

@@ -1,13 +1,26 @@
 //! Numbers over time.
 
 use cerebellum_messages::{Command, JointState};
-use rerun::{Scalars, SeriesLines};
+use rerun::{Color, Scalars, SeriesLines};
 
 use super::{Scribe, Written, entity, path};
 use crate::viewer::Timing;
 
 /// Names of the numbers of a tool-motion action.
 pub(super) const TCP_DELTA: [&str; 7] = ["x", "y", "z", "rx", "ry", "rz", "gripper"];
+
+/// Colors of the lines of an entity, so that a number has the same color in a plan, in the action
+/// executed and in every plan after it.
+const PALETTE: [[u8; 3]; 8] = [
+    [228, 87, 86],
+    [84, 162, 75],
+    [76, 120, 168],
+    [245, 133, 24],
+    [114, 183, 178],
+    [178, 121, 162],
+    [238, 202, 59],
+    [186, 176, 172],
+];
 
 impl Scribe {
     /// Measured positions, velocities and efforts, one line per joint.
@@ -77,7 +90,10 @@ impl Scribe {
             return Ok(());
         }
         self.series.insert(entity.to_owned(), names.to_vec());
-        let lines = SeriesLines::new().with_names(names.iter().map(String::as_str));
+        let colors = names.iter().zip(PALETTE.iter().cycle());
+        let lines = SeriesLines::new()
+            .with_names(names.iter().map(String::as_str))
+            .with_colors(colors.map(|(_, &[red, green, blue])| Color::from_rgb(red, green, blue)));
         self.stream.log_static(entity, &lines)
     }
 }

@@ -25,12 +25,14 @@ impl Scribe {
         let entity = format!("{}/{slot}", path::PLAN_AHEAD);
         self.name_lines(&entity, &action_names(width))?;
         let first = i64::try_from(chunk.observed.0).unwrap_or(i64::MAX);
-        let ticks = (0..horizon as i64).map(|step| first.saturating_add(step));
+        // One tick more, with no values: the line ends there.
+        let ticks = (0..=horizon as i64).map(|step| first.saturating_add(step));
+        let lengths = std::iter::repeat_n(width, horizon).chain([0]);
         let values = actions.iter().copied().map(f64::from);
         self.stream.send_columns(
             entity,
             [TimeColumn::new_sequence(path::TICK, ticks)],
-            Scalars::new(values).columns(std::iter::repeat_n(width, horizon))?,
+            Scalars::new(values).columns(lengths)?,
         )?;
 
         let table = TensorData::new(
