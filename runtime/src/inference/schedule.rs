@@ -7,6 +7,9 @@
 //! there is no chunk for the goal    or    n − o ≥ every_ticks    or    (o + H) − n ≤ L + m
 //! ```
 //!
+//! One plan is made at a time: a chunk arrives with `H − L` actions left and its successor takes
+//! `L` ticks, so a robot that is not to wait needs `H ≥ 2 L`.
+//!
 //! All but `L` are counted. `L` only decides how early to begin: where a chunk is spliced in is
 //! counted by the control thread when the chunk arrives, so a wrong prediction costs time in
 //! hand, never alignment.
