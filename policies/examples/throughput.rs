@@ -69,14 +69,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         report_every: (steps / 2).max(1),
         checkpoint_every: u64::MAX,
         validate_every: u64::MAX,
-        noise_draws: std::env::var("DRAWS")
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(4),
-        auxiliary_share: std::env::var("AUX")
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(0.25),
         ..TrainConfig::default()
     };
     let device = Device::flex();
