@@ -282,12 +282,18 @@ pub struct BenchArgs {
     /// What to measure.
     #[arg(value_enum, default_value_t)]
     pub name: BenchName,
-    /// Policy package for `inference`; the shipped one by default.
+    /// Policy package for `inference` and `learner`; the shipped one by default.
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
     /// Where tensors live.
     #[arg(long, value_enum, default_value = "cpu")]
     pub device: DeviceArg,
+    /// Pairs of runs for `learner`, one with the learner and one without.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pairs: u32,
+    /// Episodes per run for `learner`; an episode takes about three seconds.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub episodes: u32,
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -296,7 +302,7 @@ pub struct BenchArgs {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below.
+    /// All of the below but `learner`, which takes minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -309,6 +315,9 @@ pub enum BenchName {
     Render,
     /// Observation in, action chunk out.
     Inference,
+    /// The control loop's jitter with the learner on against off, in paired runs in real time.
+    #[cfg(feature = "sim")]
+    Learner,
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! `cerebellum bench`.
 
+#[cfg(feature = "sim")]
+mod learner;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -47,6 +50,10 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     }
     if wants(BenchName::Inference) {
         inference(args, &mut figures)?;
+    }
+    #[cfg(feature = "sim")]
+    if args.name == BenchName::Learner {
+        learner::learner(args, &mut figures)?;
     }
     for (name, value) in &figures {
         println!("{name:<44} {value:>12.3}");

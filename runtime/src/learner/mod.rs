@@ -23,6 +23,7 @@
 //! fails it is off, by name, and the generation in force stays.
 
 mod archive;
+mod compute;
 mod config;
 mod core;
 mod error;
@@ -48,6 +49,7 @@ mod weights;
 #[cfg(test)]
 mod testing;
 
+pub use self::compute::StepBack;
 pub use self::config::{GenerationsConfig, LearnerConfig, UpdateConfig};
 pub use self::core::LearnerCore;
 pub use self::error::LearnerError;

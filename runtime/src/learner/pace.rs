@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::within;
+use super::config::{positive, within};
 use super::error::LearnerError;
 use super::step::StepKind;
 use crate::inference::LatencyWindow;
@@ -35,6 +35,8 @@ pub struct PaceConfig {
     pub reconsider_s: u32,
     /// Longest sleep when there is nothing to do or no room [ms]. 10 by default.
     pub nap_ms: u32,
+    /// Threads that the learner computes with, its own included. 1 by default.
+    pub threads: u32,
 }
 
 impl Default for PaceConfig {
@@ -45,6 +47,7 @@ impl Default for PaceConfig {
             window: 32,
             reconsider_s: 60,
             nap_ms: 10,
+            threads: 1,
         }
     }
 }
@@ -52,7 +55,8 @@ impl Default for PaceConfig {
 impl PaceConfig {
     pub(super) fn validate(&self) -> Result<(), LearnerError> {
         within("pace.duty", self.duty, 0.0, 1.0)?;
-        within("pace.quantile", self.quantile, 0.0, 1.0)
+        within("pace.quantile", self.quantile, 0.0, 1.0)?;
+        positive("pace.threads", self.threads)
     }
 }
 
@@ -132,6 +136,11 @@ impl Pace {
     /// Longest sleep when there is nothing to do or no room.
     pub fn nap(&self) -> Duration {
         Duration::from_millis(u64::from(self.config.nap_ms.max(1)))
+    }
+
+    /// Threads to compute with.
+    pub fn threads(&self) -> usize {
+        self.config.threads.max(1) as usize
     }
 
     /// Sets the duty, cut to [0, 1].

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use cerebellum_messages::LearnerReport;
 use serde::Serialize;
 
+use super::compute::{StepBack, own_pool};
 use super::core::LearnerCore;
 use super::pace::{Admission, Pace, PaceConfig};
 use super::record::Record;
@@ -73,8 +74,8 @@ pub struct LearnerIo {
     pub reports: Box<dyn ReportSink>,
     /// How long the device is free.
     pub slack: Slack,
-    /// Run first on the thread: its priority and affinity.
-    pub on_start: Option<Box<dyn FnOnce() + Send>>,
+    /// Run first on each of the learner's threads: its priority and affinity.
+    pub step_back: Option<StepBack>,
 }
 
 /// What the learner's thread is doing.
@@ -197,8 +198,9 @@ struct Work {
 
 impl Work {
     fn run(&mut self) {
-        if let Some(on_start) = self.io.on_start.take() {
-            on_start();
+        let pool = own_pool(self.pace.threads(), self.io.step_back.take());
+        if let Err(error) = &pool {
+            tracing::warn!("the learner computes in the threads of the whole process: {error}");
         }
         for finding in self.core.findings() {
             tracing::warn!("{finding}");

@@ -75,7 +75,7 @@ fn rig(model: LinearModel, duty: f64, slack: Slack) -> Rig {
         feedback: Box::new(words.clone()),
         reports: Box::new(reports.clone()),
         slack: slack.clone(),
-        on_start: None,
+        step_back: None,
     };
     let pace = PaceConfig {
         duty,

@@ -184,7 +184,7 @@ impl RealtimeLoop {
                         viewer: viewer.clone(),
                     }),
                     slack,
-                    on_start: Some(Box::new(move || step_back(&reserved))),
+                    step_back: Some(Arc::new(move || step_back(&reserved))),
                 };
                 LearnerThread::spawn(core, parts.pace, io)
             })
