@@ -195,7 +195,7 @@ impl RealtimeLoop {
             robot,
             measured: others.measured,
             signals: Arc::clone(&others.signals),
-            stats: Arc::clone(&others.stats),
+            clock,
             pulse: inference.pulse(),
             newest: newest.clone(),
             history: history.clone(),

@@ -196,7 +196,7 @@ impl Work {
         if goal.id != record.goal_id {
             return;
         }
-        // What the robot had seen when it acted; its own tick may be the one before.
+        // What the robot had seen when it acted. Where a picture was lost, the one before serves.
         let Some(sensed) = self
             .seen
             .iter()

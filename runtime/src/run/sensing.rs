@@ -11,8 +11,8 @@ use cerebellum_kinematics::Robot;
 use cerebellum_messages::{Observation, TcpPose, Tick};
 
 use super::mailbox::ObservationBox;
-use crate::clock::{MonotonicTime, Span};
-use crate::control::{ControlStats, Measured, MeasuredSender, Signals};
+use crate::clock::{Monotonic, MonotonicTime, Span, TickClock};
+use crate::control::{Measured, MeasuredSender, Signals};
 use crate::inference::Pulse;
 
 /// Longest wait for a sensor message before looking at the other signs of life.
@@ -46,8 +46,8 @@ pub struct SensingIo {
     pub measured: MeasuredSender,
     /// Flags for the control thread.
     pub signals: Arc<Signals>,
-    /// The control thread's tick.
-    pub stats: Arc<ControlStats>,
+    /// The grid of control ticks.
+    pub clock: TickClock<Monotonic>,
     /// Signs of life of the inference thread.
     pub pulse: Arc<Pulse>,
     /// Observations, to the inference thread.
@@ -148,7 +148,7 @@ impl Work {
         self.given = Some(Instant::now());
         let oldest = set.oldest_arrival();
         io.signals.observe(monotonic(oldest));
-        let tick: Tick = io.stats.tick();
+        let tick = first_tick_after(io.clock, monotonic(oldest));
         let observation =
             Arc::new(set.into_observation(tick, Some(tcp_pose(&io.robot, &measured))));
         io.newest.put(Arc::clone(&observation));
@@ -159,6 +159,33 @@ impl Work {
     }
 }
 
+/// The tick that acts on what was seen at `seen`. A plan's first action is meant for the state that
+/// it was planned from, so it belongs to the first tick after that state was seen: the tick before
+/// has already moved the robot to it.
+fn first_tick_after(clock: TickClock<Monotonic>, seen: MonotonicTime) -> Tick {
+    if seen < clock.anchor() {
+        return Tick(0);
+    }
+    Tick(clock.tick_at(seen).0.saturating_add(1))
+}
+
 fn monotonic(instant: Instant) -> MonotonicTime {
     MonotonicTime::now() - Span::from(instant.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::clock::Period;
+
+    #[test]
+    fn what_is_seen_is_acted_on_at_the_next_tick() {
+        let anchor = MonotonicTime::from_nanos(5_000_000_000);
+        let clock = TickClock::new(anchor, Period::from_hz(20.0).unwrap());
+        let tick = |ms| first_tick_after(clock, anchor + Span::from_millis(ms));
+        assert_eq!(tick(-30), Tick(0));
+        assert_eq!((tick(0), tick(49)), (Tick(1), Tick(1)));
+        assert_eq!((tick(50), tick(999)), (Tick(2), Tick(20)));
+    }
 }
