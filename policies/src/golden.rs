@@ -115,7 +115,7 @@ impl Golden {
 }
 
 pub fn vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().as_slice::<f32>().unwrap().to_vec()
+    crate::host::values(tensor)
 }
 
 pub fn close(name: &str, got: &[f32], want: &[f32], tolerance: f32) {

@@ -38,6 +38,9 @@ pub mod diffusion;
 pub mod error;
 #[cfg(test)]
 mod golden;
+#[cfg(all(test, feature = "wgpu"))]
+mod gpu_tests;
+pub mod host;
 pub mod images;
 pub mod language;
 pub mod mdt;

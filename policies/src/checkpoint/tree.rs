@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::error::CheckpointError;
+use crate::host;
 use crate::policy::{WeightTensor, Weights};
 
 /// One tensor that a module holds.
@@ -94,15 +95,12 @@ impl ModuleVisitor for Collector {
         self.path.exit();
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data();
-        let shape = data.shape().to_vec();
-        // Parameters are f32 on every device that this crate opens.
-        let values = data
-            .as_slice::<f32>()
-            .map(<[f32]>::to_vec)
-            .unwrap_or_default();
-        self.tensors
-            .insert(self.path.key(), WeightTensor { shape, values });
+        let tensor = param.val();
+        let weights = WeightTensor {
+            shape: tensor.dims().to_vec(),
+            values: host::values(tensor),
+        };
+        self.tensors.insert(self.path.key(), weights);
     }
 }
 

@@ -27,9 +27,13 @@ pub fn package() -> PolicyPackage {
     }
 }
 
-/// An observation whose pictures have a bright square at `column`.
+/// An observation of the small network, with a bright square at `column` of its pictures.
 pub fn observation(column: usize) -> Observation {
-    let size = 24;
+    observation_of(24, column)
+}
+
+/// An observation whose pictures have `size` rows and columns and a bright square at `column`.
+pub fn observation_of(size: usize, column: usize) -> Observation {
     let mut pixels = vec![20u8; size * size * 3];
     for row in 8..12 {
         for x in column..column + 4 {

@@ -17,6 +17,7 @@ use super::statistics::Statistics;
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
+use crate::host;
 use crate::language::SentenceEncoder;
 use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
 
@@ -127,22 +128,14 @@ impl MdtPolicy {
     }
 
     fn latent(&self, observation: &Observation, name: &str, tensor: Tensor<3>) -> LatentSample {
-        let data = tensor.into_data();
+        let shape = tensor.dims();
         LatentSample {
             stamp: observation.stamp,
             tick: observation.tick,
             generation: self.weights.generation,
             name: name.into(),
-            shape: data
-                .shape()
-                .iter()
-                .skip(1)
-                .map(|&size| size as u32)
-                .collect(),
-            values: data
-                .as_slice::<f32>()
-                .map(<[f32]>::to_vec)
-                .unwrap_or_default(),
+            shape: shape.iter().skip(1).map(|&size| size as u32).collect(),
+            values: host::values(tensor),
         }
     }
 }
@@ -192,11 +185,7 @@ impl Policy for MdtPolicy {
             start,
             budget.deadline,
         )?;
-        let data = sampled.actions.into_data();
-        let actions = data
-            .as_slice::<f32>()
-            .map(<[f32]>::to_vec)
-            .unwrap_or_default();
+        let actions = host::values(sampled.actions);
         if actions.len() != shape[0] * shape[1] || actions.iter().any(|value| !value.is_finite()) {
             return Err(PolicyError::NonFinite {
                 what: "the planned chunk".into(),

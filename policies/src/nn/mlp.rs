@@ -1,10 +1,10 @@
 //! Feed-forward blocks.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Gelu, Linear};
+use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Device, Tensor};
 
-use super::kernels::gelu;
+use super::kernels::{Gelu, gelu};
 use super::linear::{dense, linear};
 
 /// `Linear(D, 4D)`, GELU (exact), `Linear(4D, D)`, dropout: the transformer's feed-forward block.
@@ -42,7 +42,7 @@ pub type MlpHead = (Linear, Gelu, Linear);
 pub fn mlp_head(input: usize, hidden: usize, output: usize, device: &Device) -> MlpHead {
     (
         linear(input, hidden, true, device),
-        Gelu::new(),
+        Gelu,
         linear(hidden, output, true, device),
     )
 }

@@ -7,6 +7,7 @@ use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::outputs::Outputs;
 use crate::checkpoint::{KeyMap, apply, specs};
+use crate::host;
 use crate::training::gradients::GradientSet;
 
 /// `module` with the weights under `params/` and `prefix` of a file, in PyTorch's layout.
@@ -42,8 +43,7 @@ pub fn put_gradients<M: Module>(
         let (Some(spec), Some(gradient)) = (spec, set.by_key.get(&ours)) else {
             continue;
         };
-        let values = gradient.to_data();
-        let values = values.iter::<f64>().collect::<Vec<_>>();
+        let values = host::values(gradient.clone());
         let (shape, values) = match spec.shape.as_slice() {
             // Matrices of linear layers are (in, out) here and (out, in) there.
             &[rows, columns] if spec.linear => (

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::host;
+
 /// Tensors by the key of the golden tensor that they are compared with.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
@@ -13,7 +15,7 @@ pub struct Outputs {
 impl Outputs {
     /// Reads a tensor back from its device.
     pub fn put<const D: usize>(&mut self, key: impl Into<String>, tensor: Tensor<D>) {
-        self.by_key.insert(key.into(), tensor.into_data());
+        self.by_key.insert(key.into(), host::data(tensor));
     }
 
     /// Values that were computed on the host.

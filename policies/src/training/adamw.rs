@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::gradients::GradientSet;
 use crate::checkpoint::file::Tensors;
 use crate::checkpoint::tree::Path;
+use crate::host;
 use crate::policy::WeightTensor;
 
 /// Constants of [`AdamW`]. The defaults are those of MDT.
@@ -148,15 +149,9 @@ impl AdamW {
 
     /// The state as tensors: `first/<key>`, `second/<key>` and `steps/<key>`.
     pub fn state(&self) -> Tensors {
-        let values = |tensor: &Tensor<1>| {
-            let data = tensor.to_data();
-            WeightTensor {
-                shape: data.shape().to_vec(),
-                values: data
-                    .as_slice::<f32>()
-                    .map(<[f32]>::to_vec)
-                    .unwrap_or_default(),
-            }
+        let values = |tensor: &Tensor<1>| WeightTensor {
+            shape: tensor.dims().to_vec(),
+            values: host::values(tensor.clone()),
         };
         let mut state = Tensors::new();
         for (key, moments) in &self.moments {

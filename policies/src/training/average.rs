@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::tree::Path;
+use crate::host;
 use crate::policy::{WeightTensor, Weights};
 
 /// Decay of an [`Average`]: at step `k` (from 1), `1 - k^(-power)`, at most `max`. The defaults are
@@ -104,18 +105,11 @@ impl Average {
             .tensors
             .iter()
             .map(|(key, (shape, tensor))| {
-                let data = tensor.to_data();
-                let values = data
-                    .as_slice::<f32>()
-                    .map(<[f32]>::to_vec)
-                    .unwrap_or_default();
-                (
-                    key.clone(),
-                    WeightTensor {
-                        shape: shape.clone(),
-                        values,
-                    },
-                )
+                let weights = WeightTensor {
+                    shape: shape.clone(),
+                    values: host::values(tensor.clone()),
+                };
+                (key.clone(), weights)
             })
             .collect();
         Weights {

@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::checkpoint::tree::Path;
+use crate::host;
 
 /// One flat gradient per tensor that has one. Tensors outside the graph have none and are left
 /// alone by the optimiser.
@@ -69,10 +70,8 @@ impl GradientSet {
             return 0.0;
         }
         // One read from the device for all tensors.
-        let values = Tensor::cat(squares, 0).into_data();
-        values.as_slice::<f32>().map_or(f32::NAN, |values| {
-            values.iter().map(|&v| f64::from(v)).sum::<f64>().sqrt() as f32
-        })
+        let squares = host::values(Tensor::cat(squares, 0));
+        squares.into_iter().map(f64::from).sum::<f64>().sqrt() as f32
     }
 
     /// The sum with another set.

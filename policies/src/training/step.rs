@@ -7,6 +7,7 @@ use super::batch::Batch;
 use super::config::TrainConfig;
 use super::gradients::GradientSet;
 use super::metrics::Losses;
+use crate::host;
 use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::mdt::model::{Inputs, Views};
 use crate::mdt::{Mdt, MdtConfig};
@@ -100,12 +101,8 @@ pub fn batch_loss(
     }
 
     // One read for all numbers; the marks above say which of them there are.
-    let values = Tensor::cat(parts.into_iter().chain([total.clone()]).collect(), 0)
-        .into_data()
-        .as_slice::<f32>()
-        .map(<[f32]>::to_vec)
-        .unwrap_or_default();
-    let mut values = values.into_iter();
+    let numbers = Tensor::cat(parts.into_iter().chain([total.clone()]).collect(), 0);
+    let mut values = host::values(numbers).into_iter();
     let mut next = || values.next().unwrap_or(f32::NAN);
     step.losses.action = next();
     if step.losses.inverse_dynamics > 0.0 {

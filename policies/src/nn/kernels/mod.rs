@@ -30,7 +30,7 @@ mod tests;
 
 pub use attention::{attend_cross, attend_self};
 pub use conv::{ConvShape, conv2d};
-pub use gelu::gelu;
+pub use gelu::{Gelu, gelu};
 pub use layer_norm::layer_norm;
 pub use norm::{Affine, group_norm};
 pub use residual::gated_residual;

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::network::{KEYS, PREFIX, config, diffusion, network, tokens};
 use super::trace;
+use crate::host;
 use crate::mdt::denoiser::{Denoiser, GoalHead, Tokens};
 use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::parity::error::ParityError;
@@ -128,10 +129,11 @@ fn gradients(
 
 /// Our inputs lack the axes of length one that theirs have.
 fn put_shaped(file: &GoldenFile, outputs: &mut Outputs, key: &str, grad: Tensor<2>) {
-    let values = grad.to_data().iter::<f64>().collect::<Vec<_>>();
+    let own = grad.dims().to_vec();
+    let values = host::values(grad);
     let shape = match file.get(key) {
         Ok(tensor) if tensor.values.len() == values.len() => tensor.shape.clone(),
-        _ => grad.dims().to_vec(),
+        _ => own,
     };
     outputs.put_values(key, &shape, &values);
 }
