@@ -96,6 +96,16 @@ pub enum CheckpointError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The file would run code if Python opened it.
+    #[error(
+        "{path}: the file asks to run `{global}`. Nothing was executed and nothing is read from it: do not open it with Python either, get the checkpoint from its authors"
+    )]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// The function.
+        global: String,
+    },
     /// A key is not there.
     #[error(
         "{path}: key `{key}` is missing (the model expects shape {expected:?}): is this a checkpoint of the same policy and configuration?"

@@ -63,7 +63,7 @@ pub fn parse_tensors(bytes: &[u8], path: &Path) -> Result<Tensors, CheckpointErr
     })?;
     file.iter()
         .map(|(key, view)| {
-            let values = values(&view).ok_or_else(|| {
+            let values = floats(view.dtype(), view.data()).ok_or_else(|| {
                 format(
                     path,
                     format!(
@@ -78,13 +78,13 @@ pub fn parse_tensors(bytes: &[u8], path: &Path) -> Result<Tensors, CheckpointErr
         .collect()
 }
 
-fn values(view: &TensorView<'_>) -> Option<Vec<f32>> {
+/// Little-endian floats of any width as f32; `None` for numbers of other types.
+pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     fn read<const N: usize>(bytes: &[u8], from: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         let (chunks, _) = bytes.as_chunks::<N>();
         chunks.iter().map(|chunk| from(*chunk)).collect()
     }
-    let bytes = view.data();
-    match view.dtype() {
+    match dtype {
         Dtype::F32 => Some(read(bytes, f32::from_le_bytes)),
         Dtype::F64 => Some(read(bytes, |b| f64::from_le_bytes(b) as f32)),
         Dtype::F16 => Some(read(bytes, |b| half::f16::from_le_bytes(b).to_f32())),

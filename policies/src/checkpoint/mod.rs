@@ -1,6 +1,7 @@
 //! Weights on disk and in motion.
 
 pub mod file;
+pub mod import;
 pub mod key_map;
 pub mod package;
 #[cfg(test)]

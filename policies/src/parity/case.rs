@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use super::checkpoints;
 use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::mdt;
@@ -39,7 +40,7 @@ impl Tolerances {
 }
 
 /// All cases, family by family.
-const FAMILIES: &[&[Case]] = &[mdt::CASES];
+const FAMILIES: &[&[Case]] = &[mdt::CASES, checkpoints::CASES];
 
 /// The case of a file: the longest pattern that fits its name.
 pub fn find(stem: &str) -> Option<&'static Case> {

@@ -269,7 +269,11 @@ fn sane(number: u64) -> Result<usize, ParityError> {
     }
 }
 
-fn decode(key: &str, view: &TensorView<'_>) -> Result<GoldenTensor, ParityError> {
+/// Numbers of any stored type.
+///
+/// # Errors
+/// If the type is unknown.
+pub(super) fn decode(key: &str, view: &TensorView<'_>) -> Result<GoldenTensor, ParityError> {
     fn read<const N: usize>(bytes: &[u8], from: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         let (chunks, _) = bytes.as_chunks::<N>();
         chunks.iter().map(|chunk| from(*chunk)).collect()

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod case;
+mod checkpoints;
 pub mod compare;
 pub mod error;
 pub mod golden;

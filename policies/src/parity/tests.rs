@@ -44,6 +44,15 @@ fn the_cases_of_mdt_agree_with_the_reference() {
 }
 
 #[test]
+fn the_authors_checkpoints_hold_what_they_list() {
+    for family in ["hilp/ckpt", "grif/ckpt"] {
+        let report = run_on(&golden(family));
+        assert_eq!((report.failed, report.unknown), (0, 0), "{report}");
+        assert!(report.passed > 200, "{report}");
+    }
+}
+
+#[test]
 fn damaged_and_strange_files_are_reported_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
