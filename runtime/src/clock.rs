@@ -219,6 +219,11 @@ impl Span {
     pub const fn seconds(self) -> f64 {
         self.0 as f64 * 1e-9
     }
+    /// The same length forwards.
+    #[must_use]
+    pub const fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
     /// As the standard library has it; zero if negative.
     pub const fn duration(self) -> Duration {
         Duration::from_nanos(if self.0 > 0 { self.0 as u64 } else { 0 })

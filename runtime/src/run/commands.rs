@@ -4,14 +4,15 @@
 //! records into a ring and unparks this thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
+use cerebellum_bridge::Counter;
 use cerebellum_messages::Command;
 
 use crate::clock::Period;
-use crate::control::CommandReceiver;
+use crate::control::CommandRecord;
 
 /// How long the thread sleeps at most, so that a stop is noticed even if a wake-up was lost.
 const NAP: Duration = Duration::from_millis(50);
@@ -21,32 +22,31 @@ const NAP: Duration = Duration::from_millis(50);
 pub struct CommandThread {
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
-    superseded: Arc<AtomicU64>,
 }
 
 impl CommandThread {
-    /// Starts the thread. If several commands wait, only the newest is published: the older ones
-    /// would be overridden at once, and are counted.
+    /// Starts the thread. `newest` gives the newest command that waits and how many older ones were
+    /// passed over: they would be overridden at once, and are counted in `superseded`.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub fn spawn(
-        mut commands: CommandReceiver,
+        mut newest: impl FnMut() -> Option<(CommandRecord, u64)> + Send + 'static,
         names: Vec<String>,
         period: Period,
+        superseded: Counter,
         mut publish: impl FnMut(&Command) + Send + 'static,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let superseded = Arc::new(AtomicU64::new(0));
-        let (stopped, passed_over) = (Arc::clone(&stop), Arc::clone(&superseded));
+        let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("commands".to_owned())
             .spawn(move || {
                 loop {
                     // Read before the drain, so that what was written before the stop is sent.
                     let last = stopped.load(Ordering::Acquire);
-                    if let Some((record, passed)) = commands.newest() {
-                        passed_over.fetch_add(passed, Ordering::Relaxed);
+                    if let Some((record, passed)) = newest() {
+                        superseded.add(passed);
                         publish(&record.to_message(&names, period));
                     }
                     if last {
@@ -58,18 +58,12 @@ impl CommandThread {
         Ok(Self {
             thread: Some(thread),
             stop,
-            superseded,
         })
     }
 
     /// What the control thread unparks after writing a record.
     pub fn thread(&self) -> Option<Thread> {
         self.thread.as_ref().map(|thread| thread.thread().clone())
-    }
-
-    /// Commands that were never published because a newer one waited.
-    pub fn superseded(&self) -> u64 {
-        self.superseded.load(Ordering::Relaxed)
     }
 }
 
@@ -82,5 +76,70 @@ impl Drop for CommandThread {
                 tracing::error!("the command thread panicked: commands were not sent any more");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc;
+
+    use cerebellum_bridge::Counters;
+    use cerebellum_messages::Stamp;
+
+    use super::*;
+
+    fn record(stamp: i64) -> CommandRecord {
+        CommandRecord {
+            stamp: Stamp(stamp),
+            positions: [0.5; 8],
+            ..CommandRecord::default()
+        }
+    }
+
+    /// A thread that takes from a channel, and what it publishes.
+    fn start(
+        counters: &Counters,
+        waiting: mpsc::Receiver<CommandRecord>,
+    ) -> (CommandThread, mpsc::Receiver<Command>) {
+        let (sent, received) = mpsc::channel();
+        let names = vec!["joint1".to_owned(), "gripper".to_owned()];
+        let thread = CommandThread::spawn(
+            move || {
+                let all: Vec<_> = waiting.try_iter().collect();
+                Some((*all.last()?, all.len() as u64 - 1))
+            },
+            names,
+            Period::from_hz(20.0).unwrap(),
+            counters.dropped("joint_trajectory", "superseded"),
+            move |command| sent.send(command.clone()).unwrap(),
+        );
+        (thread.unwrap(), received)
+    }
+
+    #[test]
+    fn an_unpark_sends_at_once() {
+        let (ring, waiting) = mpsc::channel();
+        let (thread, sent) = start(&Counters::new(), waiting);
+        ring.send(record(7)).unwrap();
+        thread.thread().unwrap().unpark();
+        let command = sent.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!(command.stamp, Stamp(7));
+        assert_eq!(command.joint_names, ["joint1", "gripper"]);
+        assert_eq!(command.points[0].positions, [0.5, 0.5]);
+    }
+
+    #[test]
+    fn what_is_left_is_sent_at_the_stop_and_only_the_newest() {
+        let counters = Counters::new();
+        let (ring, waiting) = mpsc::channel();
+        for stamp in 1..=3 {
+            ring.send(record(stamp)).unwrap();
+        }
+        let (thread, sent) = start(&counters, waiting);
+        drop(thread);
+        let stamps: Vec<_> = sent.iter().map(|command| command.stamp).collect();
+        assert_eq!(stamps, [Stamp(3)]);
+        assert_eq!(counters.losses()["dropped.joint_trajectory.superseded"], 2);
     }
 }

@@ -1,6 +1,7 @@
 //! Puts the parts together: a run in real time, a run in lockstep, the world beside it.
 
 pub mod brain;
+pub mod capture;
 pub mod commands;
 pub mod harness;
 pub mod lockstep;

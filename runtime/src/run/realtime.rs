@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cerebellum_bridge::Counters;
 use cerebellum_bridge::sync::{Bound, Queue};
 use cerebellum_bridge::viewer::{Event, Moment, ViewerTap};
 use cerebellum_bridge::zenoh::RobotLink;
+use cerebellum_bridge::{Counters, topics};
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{Goal, JointState, Stamp};
 
+use super::capture::{CaptureClock, SensingConfig};
 use super::commands::CommandThread;
 use super::mailbox::{GoalBox, ObservationBox};
 use super::recorder::{RecorderIo, RecorderThread};
 use super::sensing::{SensingIo, SensingThread, tcp_pose};
-use super::taps::{Chunks, Experiences, Feedbacks, PolicyTap, Reports};
+use super::taps::{Chunks, Experiences, FaultLog, Feedbacks, PolicyTap, Reports};
 use crate::control::{
     Capacities, ControlConfig, ControlError, ControlExit, ControlHandle, Controller,
     HistogramSnapshot, Measured, Signals, links,
@@ -64,6 +65,8 @@ pub struct Parts {
     pub control_config: ControlConfig,
     /// Settings of the inference thread.
     pub inference_config: InferenceConfig,
+    /// What is known of the sensors.
+    pub sensing_config: SensingConfig,
     /// How much of the machine the learner may use.
     pub pace: PaceConfig,
 }
@@ -95,8 +98,6 @@ pub struct Outcome {
     pub learner: Option<(LearnerState, LearnerStats)>,
     /// Ages of the observations behind executed actions [ns].
     pub ages: HistogramSnapshot,
-    /// Commands overtaken by newer ones before they were sent.
-    pub superseded: u64,
 }
 
 impl RealtimeLoop {
@@ -129,10 +130,14 @@ impl RealtimeLoop {
         let feedback = Queue::new(Bound::newest(64), counters.dropped("feedback", "full"));
 
         let publisher = Arc::clone(&link);
-        let commands =
-            CommandThread::spawn(others.commands, names.clone(), period, move |command| {
-                publisher.commands().offer(command);
-            })?;
+        let mut ring = others.commands;
+        let commands = CommandThread::spawn(
+            move || ring.newest(),
+            names.clone(),
+            period,
+            counters.dropped(topics::COMMAND, "superseded"),
+            move |command| publisher.commands().offer(command),
+        )?;
         let reserved = parts
             .control_config
             .realtime
@@ -160,6 +165,7 @@ impl RealtimeLoop {
                     viewer: viewer.clone(),
                     signals: Arc::clone(&others.signals),
                     feedback: feedback.clone(),
+                    faults: FaultLog::new(&counters),
                 }),
                 slack: slack.clone(),
                 warmup: WarmupInputs {
@@ -195,18 +201,19 @@ impl RealtimeLoop {
             robot,
             measured: others.measured,
             signals: Arc::clone(&others.signals),
-            clock,
             pulse: inference.pulse(),
             newest: newest.clone(),
             history: history.clone(),
             peer_alive: Box::new(move || watched.robot_alive()),
             period: period.span().duration(),
+            capture: CaptureClock::new(clock, &parts.sensing_config),
+            misfits: counters.dropped("joint_states", "misfit"),
         })?;
         let recorder = RecorderThread::spawn(RecorderIo {
             records: others.records,
             history,
             goal: Arc::clone(&goal),
-            experience,
+            experience: learner.is_some().then_some(experience),
             feedback,
             viewer: viewer.clone(),
             status: Box::new(move |status| told.statuses().offer(status)),
@@ -280,7 +287,6 @@ impl RealtimeLoop {
         let control = self.control.stop();
         let learner = self.learner.map(|learner| learner.stop(PATIENCE));
         let inference = self.inference.stop(PATIENCE);
-        let superseded = self.commands.superseded();
         drop(self.commands);
         drop(self.sensing);
         let ages = self.recorder.ages();
@@ -290,7 +296,6 @@ impl RealtimeLoop {
             inference,
             learner,
             ages: ages.snapshot(),
-            superseded,
         }
     }
 }

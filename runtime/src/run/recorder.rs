@@ -33,8 +33,8 @@ pub struct RecorderIo {
     pub history: Queue<Sensed>,
     /// The goal in force.
     pub goal: Arc<Mutex<Option<Arc<Goal>>>>,
-    /// Experience, to the learner.
-    pub experience: Queue<Record>,
+    /// Experience, to the learner if there is one.
+    pub experience: Option<Queue<Record>>,
     /// Alarms, to the learner.
     pub feedback: Queue<Feedback>,
     /// Pictures.
@@ -190,7 +190,9 @@ impl Work {
     }
 
     fn remember(&self, record: &TickRecord) {
-        let (Some(_), Some(goal)) = (record.source, &self.slice) else {
+        let (Some(_), Some(goal), Some(experience)) =
+            (record.source, &self.slice, &self.io.experience)
+        else {
             return;
         };
         if goal.id != record.goal_id {
@@ -212,7 +214,7 @@ impl Work {
             tick: record.tick,
             ..(*sensed.observation).clone()
         };
-        self.io.experience.send(Record {
+        experience.send(Record {
             observation: Arc::new(observation),
             action: record
                 .action

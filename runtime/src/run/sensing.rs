@@ -6,17 +6,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cerebellum_bridge::sync::Queue;
-use cerebellum_bridge::{ObservationAssembler, SensorSet};
+use cerebellum_bridge::{Alarm, Counter, ObservationAssembler, SensorSet};
 use cerebellum_kinematics::Robot;
-use cerebellum_messages::{Observation, TcpPose, Tick};
+use cerebellum_messages::{Observation, TcpPose};
 
+use super::capture::CaptureClock;
 use super::mailbox::ObservationBox;
-use crate::clock::{Monotonic, MonotonicTime, Span, TickClock};
+use crate::clock::{MonotonicTime, Span};
 use crate::control::{Measured, MeasuredSender, Signals};
 use crate::inference::Pulse;
 
 /// Longest wait for a sensor message before looking at the other signs of life.
 const POLL: Duration = Duration::from_millis(10);
+
+/// At most one warning of joint states that do not fit per this long.
+const WARN_EVERY: Duration = Duration::from_secs(5);
 
 /// An observation and when its parts arrived.
 #[derive(Clone, Debug)]
@@ -46,8 +50,6 @@ pub struct SensingIo {
     pub measured: MeasuredSender,
     /// Flags for the control thread.
     pub signals: Arc<Signals>,
-    /// The grid of control ticks.
-    pub clock: TickClock<Monotonic>,
     /// Signs of life of the inference thread.
     pub pulse: Arc<Pulse>,
     /// Observations, to the inference thread.
@@ -58,6 +60,10 @@ pub struct SensingIo {
     pub peer_alive: Box<dyn Fn() -> bool + Send>,
     /// A set whose parts do not belong together exactly is used after this time all the same.
     pub period: Duration,
+    /// Tells which tick an observation is for.
+    pub capture: CaptureClock,
+    /// Counts joint states that do not fit the robot.
+    pub misfits: Counter,
 }
 
 /// A running sensing thread. Dropping it ends the thread.
@@ -79,7 +85,7 @@ impl SensingThread {
             io,
             beats: 0,
             given: None,
-            complained: false,
+            alarm: Alarm::every(WARN_EVERY),
         };
         let thread = std::thread::Builder::new()
             .name("sensing".to_owned())
@@ -110,7 +116,7 @@ struct Work {
     io: SensingIo,
     beats: u64,
     given: Option<Instant>,
-    complained: bool,
+    alarm: Alarm,
 }
 
 impl Work {
@@ -131,8 +137,9 @@ impl Work {
         let measured = match Measured::from_message(&set.joints, io.robot.names()) {
             Ok(measured) => measured,
             Err(error) => {
-                if !std::mem::replace(&mut self.complained, true) {
-                    tracing::error!("joint states are of no use: {error}");
+                io.misfits.increment();
+                if let Some(held_back) = self.alarm.ring() {
+                    tracing::error!(held_back, "the robot is held: {error}");
                 }
                 return;
             }
@@ -148,7 +155,9 @@ impl Work {
         self.given = Some(Instant::now());
         let oldest = set.oldest_arrival();
         io.signals.observe(monotonic(oldest));
-        let tick = first_tick_after(io.clock, monotonic(oldest));
+        let arrived = monotonic(set.joints_arrival);
+        let captured = io.capture.capture(set.joints.stamp, arrived);
+        let tick = io.capture.tick(captured);
         let observation =
             Arc::new(set.into_observation(tick, Some(tcp_pose(&io.robot, &measured))));
         io.newest.put(Arc::clone(&observation));
@@ -159,33 +168,6 @@ impl Work {
     }
 }
 
-/// The tick that acts on what was seen at `seen`. A plan's first action is meant for the state that
-/// it was planned from, so it belongs to the first tick after that state was seen: the tick before
-/// has already moved the robot to it.
-fn first_tick_after(clock: TickClock<Monotonic>, seen: MonotonicTime) -> Tick {
-    if seen < clock.anchor() {
-        return Tick(0);
-    }
-    Tick(clock.tick_at(seen).0.saturating_add(1))
-}
-
 fn monotonic(instant: Instant) -> MonotonicTime {
     MonotonicTime::now() - Span::from(instant.elapsed())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::clock::Period;
-
-    #[test]
-    fn what_is_seen_is_acted_on_at_the_next_tick() {
-        let anchor = MonotonicTime::from_nanos(5_000_000_000);
-        let clock = TickClock::new(anchor, Period::from_hz(20.0).unwrap());
-        let tick = |ms| first_tick_after(clock, anchor + Span::from_millis(ms));
-        assert_eq!(tick(-30), Tick(0));
-        assert_eq!((tick(0), tick(49)), (Tick(1), Tick(1)));
-        assert_eq!((tick(50), tick(999)), (Tick(2), Tick(20)));
-    }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::ControlConfig;
 use crate::inference::InferenceConfig;
 use crate::learner::LearnerConfig;
+use crate::run::capture::SensingConfig;
 
 /// Which world the policy acts in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +100,8 @@ pub struct RunSettings {
     pub world: WorldSettings,
     /// Lockstep.
     pub lockstep: LockstepSettings,
+    /// Sensors.
+    pub sensing: SensingConfig,
     /// Control loop.
     pub control: ControlConfig,
     /// Inference thread.
@@ -119,6 +122,7 @@ impl Default for RunSettings {
             learn: true,
             world: WorldSettings::default(),
             lockstep: LockstepSettings::default(),
+            sensing: SensingConfig::default(),
             control: ControlConfig::default(),
             inference: InferenceConfig::default(),
             learner: LearnerConfig::default(),

@@ -14,7 +14,7 @@ use crate::report::{ControlReport, LearnerTotals, Percentiles, RunReport, TailPe
 /// The report of a run in real time, but for outcomes and names.
 pub fn realtime(outcome: &Outcome, counters: &Counters, rate_hz: f64) -> RunReport {
     let snapshot = &outcome.control.snapshot;
-    let mut report = RunReport {
+    RunReport {
         control: control(snapshot, rate_hz),
         inference_ms: outcome
             .inference
@@ -33,11 +33,7 @@ pub fn realtime(outcome: &Outcome, counters: &Counters, rate_hz: f64) -> RunRepo
         dropped: counters.losses(),
         counters: events(snapshot),
         ..RunReport::default()
-    };
-    report
-        .dropped
-        .insert("commands.superseded".to_owned(), outcome.superseded);
-    report
+    }
 }
 
 /// The report of a run in lockstep, but for outcomes and names.
