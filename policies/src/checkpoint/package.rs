@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{read_tensors, write_atomically, write_tensors};
 use crate::error::CheckpointError;
 use crate::mdt::{MdtConfig, Statistics};
-use crate::policy::Weights;
+use crate::policy::{PolicySpec, Weights};
 
 /// Name of the description inside the folder.
 pub const DESCRIPTION: &str = "policy.json";
@@ -74,6 +74,13 @@ pub struct PolicyPackage {
 }
 
 impl PolicyPackage {
+    /// What the policy needs and gives, without building it.
+    pub fn spec(&self) -> PolicySpec {
+        match &self.network {
+            Network::Mdt { config, .. } => config.spec(),
+        }
+    }
+
     /// Writes the folder, each file atomically, weights first.
     ///
     /// # Errors

@@ -84,7 +84,10 @@ pub fn pixels<'a>(
                 frame.height,
                 frame.data.len()
             ),
-            advice: "set the camera to the policy's size, or run a policy of the camera's".into(),
+            advice:
+                "set the camera to that size where it is driven, or run a policy that was trained \
+                     at the camera's"
+                    .into(),
         });
     }
     Ok(&frame.data)

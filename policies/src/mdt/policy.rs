@@ -24,6 +24,10 @@ use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
 /// Named in errors about weights that come from the learner and not from a file.
 pub(crate) const IN_MEMORY: &str = "weights in memory";
 
+/// Instructions remembered: far more than a robot is given, and a bound for one that is given
+/// another every moment.
+const MAX_KNOWN: usize = 1024;
+
 /// Instructions to goal vectors, each encoded once.
 #[derive(Clone)]
 pub(crate) struct GoalVectors {
@@ -71,6 +75,9 @@ impl GoalVectors {
             });
         };
         if !self.known.contains_key(text) {
+            if self.known.len() >= MAX_KNOWN {
+                self.known.clear();
+            }
             let vector = self.encoder.encode(text)?;
             self.known.insert(text.clone(), vector);
         }

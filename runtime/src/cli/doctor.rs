@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use cerebellum_bridge::zenoh::{RobotLink, RobotLinkConfig, WorldLink, WorldLinkConfig};
-use cerebellum_bridge::{Counters, SessionConfig};
+use cerebellum_bridge::{Counters, SessionConfig, free_endpoint};
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{JointState, Stamp};
 use cerebellum_policies::device::{self, DeviceChoice};
@@ -15,7 +15,7 @@ use super::exit::{ExitStatus, Failure};
 use crate::control::ControlConfig;
 use crate::control::bench::pacing;
 use crate::inference::InferenceConfig;
-use crate::realtime::RealtimeConfig;
+use crate::realtime::{RealtimeConfig, permissions};
 use crate::run::brain::Brain;
 
 /// How a check went.
@@ -132,34 +132,52 @@ fn plan_on(choice: DeviceChoice, args: &DoctorArgs) -> anyhow::Result<(Verdict, 
         verdict,
         format!(
             "{name}: {} plans in {:.0} ms, the first took {:.0} ms{note}",
-            brain.spec()?.name,
+            brain.spec().name,
             report.last.as_secs_f64() * 1e3,
             report.first.as_secs_f64() * 1e3
         ),
     ))
 }
 
+/// What a robot's control thread would be refused. Nothing is asked for, so that nothing stays.
 fn realtime() -> Finding {
-    // On a thread of its own, so that what is granted ends with it.
-    let outcome = std::thread::spawn(|| RealtimeConfig::ROBOT.apply()).join();
-    let result = match outcome {
-        Ok(Ok(outcome)) if outcome.warnings.is_empty() => Ok((
+    let permissions = permissions();
+    let refusals = permissions.refusals(&RealtimeConfig::ROBOT);
+    let told: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    let (verdict, detail) = if told.is_empty() {
+        (
             Verdict::Good,
-            "SCHED_FIFO and locked memory are permitted".to_owned(),
-        )),
-        Ok(Ok(outcome)) => {
-            let warnings: Vec<String> = outcome.warnings.iter().map(ToString::to_string).collect();
-            Ok((Verdict::Warning, warnings.join(" ")))
-        }
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(anyhow!("the check panicked")),
+            format!(
+                "SCHED_FIFO up to {} and locked memory are permitted.",
+                permissions.highest_priority
+            ),
+        )
+    } else {
+        (Verdict::Warning, told.join(" "))
     };
-    finding("real time", result)
+    let hints = permissions
+        .hints()
+        .into_iter()
+        .map(|hint| format!(" {hint}"));
+    Finding {
+        check: "real time",
+        verdict,
+        detail: hints.fold(detail, |detail, hint| detail + &hint),
+    }
 }
 
+/// How punctual ticks are under the priority that a robot's control thread gets here.
 fn punctuality() -> Finding {
+    let priority = RealtimeConfig::ROBOT
+        .priority
+        .filter(|_| permissions().realtime);
     let config = ControlConfig {
         rate_hz: 200.0,
+        realtime: RealtimeConfig {
+            priority,
+            // Locked memory would stay locked.
+            ..RealtimeConfig::ORDINARY
+        },
         ..ControlConfig::default()
     };
     let result = pacing(&config, 200).map(|figures| {
@@ -169,10 +187,14 @@ fn punctuality() -> Finding {
         } else {
             Verdict::Warning
         };
+        let class = priority.map_or_else(
+            || "ordinary priority".to_owned(),
+            |priority| format!("SCHED_FIFO {priority}"),
+        );
         (
             verdict,
             format!(
-                "ticks begin {p99:.0} us late at p99, {} of 200 missed (ordinary priority)",
+                "ticks begin {p99:.0} us late at p99, {} of 200 missed ({class})",
                 figures.missed
             ),
         )
@@ -196,9 +218,7 @@ fn network() -> Finding {
 }
 
 fn round_trip() -> anyhow::Result<Duration> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    let endpoint = format!("tcp/127.0.0.1:{}", listener.local_addr()?.port());
-    drop(listener);
+    let endpoint = free_endpoint()?;
     let counters = Counters::new();
     let at = |node: &str| SessionConfig {
         node: node.to_owned(),

@@ -76,7 +76,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
     } else {
         let opened = device::open(args.device.into()).map_err(Failure::environment)?;
         let brain = Brain::load(args.policy.as_deref(), opened).map_err(Failure::input)?;
-        let name = brain.spec().map_err(Failure::input)?.name;
+        let name = brain.spec().name;
         let results = run_policy(args, &brain, &configs, &stop, &bar)?;
         (name, brain.device().to_owned(), results)
     };

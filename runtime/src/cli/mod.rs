@@ -63,6 +63,7 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn init_logging() {
+    use std::io::IsTerminal as _;
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,cerebellum=info"));
@@ -70,6 +71,7 @@ fn init_logging() {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     if builder.try_init().is_err() {
         // Somebody embeds the runtime and logs already.

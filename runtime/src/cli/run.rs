@@ -1,27 +1,35 @@
 //! `cerebellum run`: the main job.
 
+mod drive;
+mod embedded;
+mod settings;
+
 use std::io::BufWriter;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use cerebellum_bridge::viewer::{Event, Moment, Viewer, ViewerTap};
+use cerebellum_bridge::viewer::{Viewer, ViewerTap};
 use cerebellum_bridge::zenoh::{RobotLink, RobotLinkConfig};
 use cerebellum_bridge::{Counters, SessionConfig};
 use cerebellum_kinematics::Robot;
-use cerebellum_messages::{ClockKind, Goal, GoalSpec, Stamp};
+use cerebellum_messages::{ClockKind, Stamp};
 use cerebellum_policies::device;
-use indicatif::ProgressBar;
 
-use super::args::{ClockArg, NetworkArgs, RunArgs, WorldArg};
+pub use settings::{default_tasks, network};
+
+use drive::Driven;
+use embedded::embed;
+use settings::{check_writable, settings};
+
+use super::args::RunArgs;
 use super::exit::{ExitStatus, Failure};
 use super::interrupt;
 use crate::control::{ActionInterface, Controller};
 use crate::report::RunReport;
 use crate::run::brain::Brain;
-use crate::run::harness::{Harness, HarnessEvent};
+use crate::run::harness::Harness;
 use crate::run::lockstep::LockstepLoop;
 use crate::run::realtime::{Parts, RealtimeLoop};
 use crate::run::settings::{Pace, RunSettings, WorldKind};
@@ -29,8 +37,6 @@ use crate::run::summary;
 
 /// How long the recording may take to be completed.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After this long without a word from the world, a person is told what is waited for.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// Runs the main job.
 ///
@@ -80,115 +86,6 @@ pub fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
     })
 }
 
-/// Tasks that the shipped configuration runs.
-pub fn default_tasks() -> Vec<String> {
-    let shipped = crate::assets::find(crate::assets::RUN_CONFIG)
-        .and_then(|path| RunSettings::load(&path).ok());
-    shipped
-        .map(|settings| settings.world.tasks)
-        .filter(|tasks| !tasks.is_empty())
-        .unwrap_or_else(all_tasks)
-}
-
-#[cfg(feature = "sim")]
-fn all_tasks() -> Vec<String> {
-    cerebellum_sim::Task::ALL
-        .map(|task| task.name().to_owned())
-        .to_vec()
-}
-#[cfg(not(feature = "sim"))]
-fn all_tasks() -> Vec<String> {
-    vec!["push".to_owned()]
-}
-
-/// The configuration: built-in defaults, the file, then flags.
-fn settings(args: &RunArgs) -> anyhow::Result<RunSettings> {
-    let file = args
-        .config
-        .clone()
-        .or_else(|| crate::assets::find(crate::assets::RUN_CONFIG));
-    let mut settings = file
-        .as_deref()
-        .map(RunSettings::load)
-        .transpose()?
-        .unwrap_or_default();
-    if let Some(policy) = &args.policy {
-        settings.policy = Some(policy.clone());
-    }
-    if let Some(seed) = args.seed {
-        settings.seed = seed;
-    }
-    settings.learn &= !args.no_learner;
-    let world = &mut settings.world;
-    if let Some(kind) = args.world {
-        world.kind = match kind {
-            WorldArg::Embedded => WorldKind::Embedded,
-            WorldArg::Zenoh => WorldKind::Zenoh,
-            WorldArg::Robot => WorldKind::Robot,
-        };
-    }
-    if let Some(clock) = args.clock {
-        world.clock = match clock {
-            ClockArg::Realtime => Pace::Realtime,
-            ClockArg::Lockstep => Pace::Lockstep,
-        };
-    }
-    if !args.tasks.is_empty() {
-        world.tasks.clone_from(&args.tasks);
-    }
-    if world.tasks.is_empty() {
-        world.tasks = default_tasks();
-    }
-    world.episodes = args.episodes.unwrap_or(world.episodes);
-    if let Some(split) = &args.split {
-        world.split.clone_from(split);
-    }
-    if let Some(shift) = &args.shift {
-        world.shift.clone_from(shift);
-    }
-    let realtime = &mut settings.control.realtime;
-    realtime.priority = args.fifo.or(realtime.priority);
-    realtime.strict |= args.strict;
-    settings.network = network(settings.network, &args.network);
-    if args.no_record {
-        settings.viewer.record = None;
-    } else if args.record.is_some() {
-        settings.viewer.record.clone_from(&args.record);
-    }
-    Ok(settings)
-}
-
-/// The network settings with what the command line says.
-pub fn network(mut session: SessionConfig, args: &NetworkArgs) -> SessionConfig {
-    if !args.connect.is_empty() {
-        session.connect.clone_from(&args.connect);
-    }
-    if !args.listen.is_empty() {
-        session.listen.clone_from(&args.listen);
-    }
-    if args.domain != 0 {
-        session.domain = args.domain;
-    }
-    session
-}
-
-/// Fails early if a report could not be written at the end.
-fn check_writable(path: &std::path::Path) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .map_or(PathBuf::from("."), PathBuf::from);
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| tempfile::tempfile_in(&folder))
-        .map(drop)
-        .with_context(|| {
-            format!(
-                "the report cannot be written to {}: choose another folder",
-                folder.display()
-            )
-        })
-}
-
 struct Job<'a> {
     args: &'a RunArgs,
     settings: &'a RunSettings,
@@ -204,14 +101,14 @@ impl Job<'_> {
         let world = self.settings.world.kind;
         let world_stop = Arc::new(AtomicBool::new(false));
         let _world = (world == WorldKind::Embedded)
-            .then(|| self.embed(&mut session, Arc::clone(&world_stop)))
+            .then(|| embed(&mut session, self.counters, Arc::clone(&world_stop)))
             .transpose()
             .map_err(Failure::peer)?;
         if session.connect.is_empty() && session.listen.is_empty() && session.config_file.is_none()
         {
             session.connect = SessionConfig::local_runtime().connect;
         }
-        let spec = self.brain.spec().map_err(Failure::input)?;
+        let spec = self.brain.spec();
         let config = RobotLinkConfig {
             session,
             cameras: spec
@@ -228,44 +125,6 @@ impl Job<'_> {
         };
         world_stop.store(true, Ordering::Release);
         result
-    }
-
-    /// Starts the embedded world on a port of its own and points `session` to it.
-    #[cfg(feature = "sim")]
-    fn embed(
-        &self,
-        session: &mut SessionConfig,
-        stop: Arc<AtomicBool>,
-    ) -> anyhow::Result<WorldGuard> {
-        let endpoint = free_endpoint()?;
-        let world = SessionConfig {
-            listen: vec![endpoint.clone()],
-            connect: Vec::new(),
-            node: "world".to_owned(),
-            ..session.clone()
-        };
-        session.connect = vec![endpoint];
-        session.listen.clear();
-        let mut server =
-            crate::run::world::WorldServer::open(world, self.counters, Arc::clone(&stop))?;
-        let thread = std::thread::Builder::new()
-            .name("world".to_owned())
-            .spawn(move || {
-                if let Err(error) = server.serve() {
-                    tracing::error!("the embedded world ended: {error}");
-                }
-            })?;
-        Ok(WorldGuard {
-            stop,
-            thread: Some(thread),
-        })
-    }
-
-    #[cfg(not(feature = "sim"))]
-    fn embed(&self, _: &mut SessionConfig, _: Arc<AtomicBool>) -> anyhow::Result<WorldGuard> {
-        Err(anyhow!(
-            "this build has no embedded world: use `--world zenoh` or `--world robot`, or build with `--features sim`"
-        ))
     }
 
     fn harness(&self) -> Harness {
@@ -329,6 +188,7 @@ impl Job<'_> {
             learner,
             control_config: settings.control.clone(),
             inference_config: settings.inference.clone(),
+            sensing_config: settings.sensing.clone(),
             pace: settings.learner.pace.clone(),
         })
         .map_err(Failure::environment)?;
@@ -377,8 +237,14 @@ impl Job<'_> {
         });
         let log = log.transpose().map_err(Failure::environment)?;
         let log = log.map(|file| Box::new(BufWriter::new(file)) as Box<dyn std::io::Write + Send>);
-        let mut looping =
-            LockstepLoop::new(Arc::clone(link), self.viewer.clone(), robot, stepper, log);
+        let mut looping = LockstepLoop::new(
+            Arc::clone(link),
+            self.counters,
+            self.viewer.clone(),
+            robot,
+            stepper,
+            log,
+        );
         let mut harness = self.harness();
         let mut since: Option<Stamp> = None;
         let mut broken = None;
@@ -403,7 +269,8 @@ impl Job<'_> {
             },
             || false,
         )?;
-        if let Some(error) = broken {
+        let finished = looping.finish();
+        if let Some(error) = broken.or(finished.err()) {
             return Err(Failure::environment(anyhow!(
                 "the command log cannot be written: {error}"
             )));
@@ -419,148 +286,4 @@ impl Job<'_> {
         policy.clone_into(&mut report.policy);
         report.seed = self.settings.seed;
     }
-
-    /// Runs the episodes, or a robot until it is told to stop.
-    fn drive(
-        &self,
-        link: &RobotLink,
-        harness: &mut Harness,
-        mut act: impl FnMut(Driven),
-        ended: impl Fn() -> bool,
-    ) -> Result<(), Failure> {
-        let begun = Instant::now();
-        let on_robot = self.settings.world.kind == WorldKind::Robot;
-        let limit = self
-            .args
-            .duration
-            .map(Duration::from_secs_f64)
-            .filter(|_| on_robot);
-        let bar = if on_robot {
-            ProgressBar::hidden()
-        } else {
-            super::progress_bar("episodes", "{pos}/{len} {elapsed} {msg}")
-        };
-        bar.set_length(harness.progress().1 as u64);
-        let mut quiet = Some(begun);
-        if let Some(text) = self.args.goal.as_ref().filter(|_| on_robot) {
-            act(Driven::Goal(
-                Goal {
-                    id: 1,
-                    spec: GoalSpec::Language { text: text.clone() },
-                },
-                None,
-            ));
-        }
-        while !self.stop.load(Ordering::Relaxed)
-            && !ended()
-            && limit.is_none_or(|limit| begun.elapsed() < limit)
-        {
-            while let Some(received) = link.episodes().try_receive() {
-                quiet = None;
-                self.viewer
-                    .offer(Moment::default(), Event::Episode(received.message.clone()));
-                let event = harness.on_status(&received.message, begun.elapsed());
-                self.follow(event, &bar, &mut act)?;
-            }
-            if let Some(goal) = link.take_goal() {
-                tracing::info!("goal {} from the network", goal.id);
-                act(Driven::Goal(goal, None));
-            }
-            if !on_robot {
-                if harness.finished() {
-                    break;
-                }
-                let (request, event) = harness.poll(begun.elapsed());
-                self.follow(event, &bar, &mut act)?;
-                if let Some(request) = request {
-                    link.requests().offer(&request);
-                }
-                bar.set_position(harness.progress().0 as u64);
-                if quiet.is_some_and(|since| since.elapsed() > QUIET) {
-                    quiet = None;
-                    tracing::warn!(
-                        "no world answers: start one with `cerebellum sim`, or check `--connect`; still asking"
-                    );
-                }
-            }
-            act(Driven::Idle);
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    fn follow(
-        &self,
-        event: Option<HarnessEvent>,
-        bar: &ProgressBar,
-        act: &mut impl FnMut(Driven),
-    ) -> Result<(), Failure> {
-        match event {
-            None => {}
-            Some(HarnessEvent::Began { goal, stamp }) => {
-                if let GoalSpec::Language { text } = &goal.spec {
-                    bar.set_message(text.clone());
-                }
-                act(Driven::Goal(goal, Some(stamp)));
-            }
-            Some(HarnessEvent::Ended {
-                task,
-                success,
-                ticks,
-            }) => {
-                bar.println(format!(
-                    "{task:<16} {} after {ticks} ticks",
-                    if success { "succeeded" } else { "failed   " }
-                ));
-                act(Driven::Clear);
-            }
-            Some(HarnessEvent::WorldLost) => {
-                tracing::warn!(
-                    "the world fell silent: the robot is held, the episode is asked for again"
-                );
-                act(Driven::Clear);
-            }
-            Some(HarnessEvent::Refused(reason)) => {
-                return Err(Failure::peer(anyhow!(
-                    "the world refuses the episode: {reason}"
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What the drive asks of a loop.
-enum Driven {
-    /// Follow a goal; the stamp at which a world was reset for it.
-    Goal(Goal, Option<Stamp>),
-    /// Follow none.
-    Clear,
-    /// Nothing happened.
-    Idle,
-}
-
-/// Ends the embedded world with the run.
-struct WorldGuard {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Drop for WorldGuard {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the embedded world panicked");
-        }
-    }
-}
-
-/// A loopback endpoint that nobody listens on.
-#[cfg(feature = "sim")]
-fn free_endpoint() -> anyhow::Result<String> {
-    let listener =
-        std::net::TcpListener::bind(("127.0.0.1", 0)).context("no loopback port is to be had")?;
-    Ok(format!("tcp/127.0.0.1:{}", listener.local_addr()?.port()))
 }

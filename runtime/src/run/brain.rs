@@ -10,7 +10,7 @@ use cerebellum_policies::error::{CheckpointError, PolicyError};
 use cerebellum_policies::language::StaticTable;
 use cerebellum_policies::mdt::online::OnlineConfig;
 use cerebellum_policies::mdt::{MdtOnline, MdtPolicy};
-use cerebellum_policies::policy::{Policy as _, PolicySpec};
+use cerebellum_policies::policy::PolicySpec;
 
 use crate::control::{ActionInterface, ControlConfig, ControlError, Controller};
 use crate::inference::{InferenceConfig, InferenceCore, LockstepPlanner, WeightSlot};
@@ -87,12 +87,8 @@ impl Brain {
     }
 
     /// What the policy needs and gives.
-    ///
-    /// # Errors
-    /// If the weights do not fit.
-    pub fn spec(&self) -> Result<PolicySpec, BrainError> {
-        let policy = MdtPolicy::new(&self.package, self.language.clone(), &self.device.device)?;
-        Ok(policy.spec().clone())
+    pub fn spec(&self) -> PolicySpec {
+        self.package.spec()
     }
 
     /// The learner, which publishes to `slot`.

@@ -106,6 +106,13 @@ impl Stepper {
         self.learner.as_ref()
     }
 
+    /// Writes what the learner holds in memory only: the end of an orderly run.
+    pub fn finish(&mut self) {
+        if let Some(learner) = &mut self.learner {
+            learner.finish();
+        }
+    }
+
     /// One tick.
     pub fn tick(&mut self, observation: Arc<Observation>) -> Stepped {
         let reports = self.learn();
