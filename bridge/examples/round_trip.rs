@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cerebellum_bridge::zenoh::{RobotLink, RobotLinkConfig, WorldLink, WorldLinkConfig};
-use cerebellum_bridge::{CommandRecord, Counters, Exact, SessionConfig};
-use cerebellum_messages::{ClockKind, Frame, JointState, Stamp};
+use cerebellum_bridge::{Counters, Exact, SessionConfig};
+use cerebellum_messages::{ClockKind, Command, Frame, JointState, Stamp, TrajectoryPoint};
 
 const ENDPOINT: &str = "tcp/127.0.0.1:27447";
 const CAMERAS: [&str; 2] = ["front", "wrist"];
@@ -86,22 +86,22 @@ fn answer() -> Result<String, Box<dyn Error>> {
         },
         &counters,
     )?;
-    let (mut ring, records) = rtrb::RingBuffer::new(4);
-    let names = (1..=8).map(|joint| format!("joint{joint}")).collect();
-    let sender = robot.command_sender(records, names, || {})?;
+    let joint_names: Vec<_> = (1..=8).map(|joint| format!("joint{joint}")).collect();
+    let points = vec![TrajectoryPoint {
+        positions: vec![0.0; 8],
+        velocities: vec![0.0; 8],
+        ..TrajectoryPoint::default()
+    }];
     let mut sensors = robot.observations();
     loop {
         let deadline = Instant::now() + Duration::from_millis(500);
         match sensors.wait_exact(deadline) {
             Exact::Complete(set) => {
-                ring.push(CommandRecord {
-                    stamp_nanos: set.stamp().nanos(),
-                    dof: 8,
-                    ..CommandRecord::default()
+                robot.commands().publish(&Command {
+                    stamp: set.stamp(),
+                    joint_names: joint_names.clone(),
+                    points: points.clone(),
                 })?;
-                if let Some(thread) = sender.thread() {
-                    thread.unpark();
-                }
             }
             Exact::Repeated(_) => {}
             Exact::TimedOut { .. } if robot.robot_alive() => {}

@@ -5,7 +5,6 @@
 //! |---|---|---|
 //! | [`zenoh`] | `zenoh` | [`zenoh::RobotLink`] for the runtime, [`zenoh::WorldLink`] for a robot or simulator |
 //! | [`ObservationAssembler`] | | newest message of each sensor → one time-synchronised set |
-//! | [`CommandSender`] | | commands out of a real-time thread without a lock |
 //! | [`viewer`] | `rerun` | what goes on, to a file or a live viewer; never in the way |
 //! | [`Counters`] | | what arrived, left or was lost, by name |
 //!
@@ -52,16 +51,14 @@ pub mod viewer;
 #[cfg(feature = "zenoh")]
 pub mod zenoh;
 
-#[cfg(feature = "zenoh")]
 mod alarm;
 mod assembly;
-mod command;
 mod counters;
 mod error;
 mod session_config;
 
+pub use alarm::Alarm;
 pub use assembly::{Exact, ObservationAssembler, SensorSet, SensorSlots};
-pub use command::{CommandRecord, CommandSender, MAX_DOF};
 pub use counters::{Counter, Counters, DROPPED};
 pub use error::BridgeError;
-pub use session_config::{LOCAL_ENDPOINT, SessionConfig, SessionMode};
+pub use session_config::{LOCAL_ENDPOINT, SessionConfig, SessionMode, free_endpoint};

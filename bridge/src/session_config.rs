@@ -64,6 +64,16 @@ impl Default for SessionConfig {
     }
 }
 
+/// A loopback endpoint that nobody listens on right now, for two ends on this machine that are to
+/// meet apart from all others.
+///
+/// # Errors
+/// If the system has no port left.
+pub fn free_endpoint() -> std::io::Result<String> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    Ok(format!("tcp/{}", listener.local_addr()?))
+}
+
 /// Largest domain that ROS 2 can map to ports.
 const MAX_DOMAIN: u32 = 232;
 

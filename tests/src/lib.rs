@@ -1,6 +1,10 @@
 //! Tests of the whole: see `tests/`. The library holds what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod network;
+
+pub use network::{Raw, Watch, until};
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,11 +52,33 @@ impl Running {
     /// # Panics
     /// If it cannot be started.
     pub fn start(arguments: &[&str]) -> Self {
-        let child = cerebellum(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        Self::spawn(cerebellum(arguments).stderr(Stdio::null()))
+    }
+
+    /// Starts it in the background and keeps what it logs, warnings and notes, in a file.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_logging(arguments: &[&str], log: &Path) -> Self {
+        let file = std::fs::File::create(log).expect("the log can be written");
+        let mut command = cerebellum(arguments);
+        command.env("RUST_LOG", "warn,cerebellum=info").stderr(file);
+        Self::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::null()).spawn();
         Self(child.expect("the program starts"))
+    }
+
+    /// Asks it to end in order.
+    ///
+    /// # Panics
+    /// If it cannot be asked.
+    pub fn terminate(&self) {
+        let id = self.0.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.expect("a signal can be sent").success());
     }
 
     /// Waits for its end.
@@ -91,9 +117,5 @@ impl Drop for Running {
 /// # Panics
 /// If there is none.
 pub fn free_endpoint() -> String {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
-    format!(
-        "tcp/127.0.0.1:{}",
-        listener.local_addr().expect("an address").port()
-    )
+    cerebellum_bridge::free_endpoint().expect("a loopback port")
 }

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cerebellum_tests::{Running, cerebellum, free_endpoint};
+use cerebellum_messages::{EpisodePhase, RuntimeState};
+use cerebellum_tests::{Running, Watch, cerebellum, free_endpoint, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -44,30 +45,61 @@ fn a_short_run_reports_and_records() {
     assert!(std::fs::metadata(&recording).unwrap().len() > 10_000);
 }
 
+/// A learner in a hurry: updates and judgements within a few episodes. It takes what is better by
+/// chance too, so that new generations drive the robot.
+const HASTY_LEARNER: &str = r#"
+[world]
+clock = "lockstep"
+tasks = ["push", "press_button"]
+episodes = 4
+
+[learner.replay]
+held_back_ticks = 40
+
+[learner.update]
+batch = 2
+first_windows = 8
+per_candidate = 3
+
+[learner.gate]
+windows = 8
+blocks = 2
+confidence = 0.5
+max_regression = 10.0
+fresh_ticks = 20
+probes = 4
+evaluation_batch = 4
+"#;
+
 #[test]
 fn lockstep_runs_with_one_seed_are_equal_learner_on() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = ["first", "second"].map(|name| {
-        let path = folder.path().join(name);
-        let status = cerebellum(&[
-            "run",
-            "--device",
-            "cpu",
-            "--clock",
-            "lockstep",
-            "--no-record",
-            "--seed",
-            "5",
-        ])
-        .args(["--episodes", "2", "--tasks", "push", "--log-commands"])
-        .arg(&path)
-        .status()
-        .unwrap();
+    let config = folder.path().join("run.toml");
+    std::fs::write(&config, HASTY_LEARNER).unwrap();
+    let runs = ["first", "second"].map(|name| {
+        let log = folder.path().join(name);
+        let report = folder.path().join(format!("{name}.json"));
+        let status = cerebellum(&["run", "--device", "cpu", "--no-record", "--seed", "5"])
+            .args(["--config".as_ref(), config.as_os_str()])
+            .args(["--log-commands".as_ref(), log.as_os_str()])
+            .args(["--json".as_ref(), report.as_os_str()])
+            .status()
+            .unwrap();
         assert!(status.success());
-        std::fs::read_to_string(path).unwrap()
+        (std::fs::read_to_string(log).unwrap(), json(&report))
     });
-    assert!(logs[0].lines().count() > 20);
-    assert_eq!(logs[0], logs[1]);
+    let [(first, report), (second, other)] = &runs;
+    assert!(first.lines().count() > 100);
+    let learner = &report["learner"];
+    let count = |key: &str| learner[key].as_u64().unwrap();
+    assert!(count("updates") >= 6, "{learner}");
+    assert!(count("accepted") + count("rejected") >= 1, "{learner}");
+    assert_eq!(learner, &other["learner"]);
+    assert_eq!(report["tasks"], other["tasks"]);
+    // Not `assert_eq`: the logs are long.
+    let differs = first.lines().zip(second.lines()).find(|(a, b)| a != b);
+    assert_eq!(differs, None);
+    assert!(first == second);
 }
 
 #[test]
@@ -93,11 +125,17 @@ fn two_processes_meet_and_either_may_be_restarted() {
         "--json",
         report_name,
     ];
+    let watch = Watch::connect(&endpoint);
     let mut runtime = Running::start(&run);
-    std::thread::sleep(Duration::from_secs(4));
+    let begun = watch.wait_for_running_episode(MINUTE);
+    watch.wait_for_state("the first episode", RuntimeState::Running, MINUTE);
     // A power cut at the world; the runtime holds and asks again.
     world.kill();
-    std::thread::sleep(Duration::from_secs(1));
+    until("the robot to be held without a world", MINUTE, || {
+        let held = [RuntimeState::PeerLost, RuntimeState::Stale];
+        watch.state().is_some_and(|state| held.contains(&state))
+    });
+    watch.wait_for_standstill("no world", MINUTE);
     assert!(
         runtime.0.try_wait().unwrap().is_none(),
         "the runtime stays up"
@@ -108,10 +146,14 @@ fn two_processes_meet_and_either_may_be_restarted() {
 
     // A power cut at the runtime; the same world serves the next one.
     let mut first = Running::start(&run);
-    std::thread::sleep(Duration::from_secs(3));
+    watch.wait_for_episode(MINUTE, |status| {
+        // Numbers of another run lie further apart than a run has episodes.
+        status.phase == EpisodePhase::Running && status.episode > begun.episode + 3
+    });
     first.kill();
     let mut second = Running::start(&run);
     assert!(second.wait(2 * MINUTE).success());
+    assert_eq!(json(&report)["tasks"]["push"]["episodes"], 3);
 }
 
 #[test]

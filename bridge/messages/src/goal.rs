@@ -58,7 +58,8 @@ pub enum GoalSpec {
 /// A goal with the identity by which actions and logs refer to it (`cerebellum_msgs/Goal`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Goal {
-    /// Chosen by the sender; a new id starts a new goal even if the content is equal.
+    /// Chosen by the sender, never 0, which means no goal; a new id starts a new goal even if the
+    /// content is equal.
     pub id: u64,
     /// What to achieve.
     pub spec: GoalSpec,
@@ -76,13 +77,14 @@ impl Goal {
         }
     }
 
-    /// Checks that the goal says something, that all numbers are finite and that rewards divide
+    /// Checks that the goal has an id and says something, that all numbers are finite and that rewards divide
     /// their states evenly.
     ///
     /// # Errors
     /// [`Invalid`], naming the field.
     pub fn validate(&self) -> Result<(), Invalid> {
         let check = Check("Goal");
+        check.filled("id", usize::from(self.id != 0))?;
         match &self.spec {
             GoalSpec::Language { text } => check.filled("text", text.trim().len()),
             GoalSpec::Image { frame } => frame.validate(),
@@ -114,6 +116,8 @@ mod tests {
             text: text.to_owned(),
         };
         assert_eq!(valid(text("push the red cube")), Ok(()));
+        let spec = text("push the red cube");
+        assert!(Goal { id: 0, spec }.validate().is_err());
         assert!(valid(text(" ")).is_err());
         let reward = |states, rewards| GoalSpec::Reward {
             states: vec![0.0; states],

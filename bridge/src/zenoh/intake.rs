@@ -10,11 +10,12 @@ use cerebellum_messages::{Invalid, Message};
 use zenoh::sample::{Sample, SampleKind};
 
 use crate::alarm::Alarm;
+use crate::zenoh::follow::{Followed, Senders};
 use crate::zenoh::gaps::Gaps;
 use crate::zenoh::wall::wall_nanos;
 use crate::{Counter, Counters};
 
-/// At most one warning per topic and this long.
+/// At most one warning per topic and reason, and this long.
 const WARN_EVERY: Duration = Duration::from_secs(5);
 
 /// A message off the network.
@@ -45,8 +46,9 @@ pub(super) struct Intake<M> {
     limit: usize,
     type_name: String,
     gaps: Mutex<Gaps>,
+    /// Set where messages of two senders must not be mixed.
+    followed: Option<Followed>,
     counts: Counts,
-    alarm: Alarm,
     heard: Arc<Heard>,
     message: PhantomData<fn() -> M>,
 }
@@ -68,14 +70,31 @@ struct Counts {
     received: Counter,
     gap: Counter,
     repeated: Counter,
-    kind: Counter,
-    oversize: Counter,
-    decode: Counter,
-    refused: Counter,
+    sender: Refusal,
+    kind: Refusal,
+    oversize: Refusal,
+    decode: Refusal,
+    refused: Refusal,
+}
+
+/// One reason to refuse a message: each is counted and warned of by itself, so that a flood of one
+/// kind does not hide another.
+struct Refusal {
+    count: Counter,
+    alarm: Alarm,
+}
+
+impl Refusal {
+    fn new(count: Counter) -> Self {
+        Self {
+            count,
+            alarm: Alarm::every(WARN_EVERY),
+        }
+    }
 }
 
 impl<M: Message> Intake<M> {
-    pub(super) fn new(topic: &str, limit: usize, counters: &Counters) -> Self {
+    pub(super) fn new(topic: &str, limit: usize, senders: Senders, counters: &Counters) -> Self {
         Self {
             topic: topic.to_owned(),
             limit,
@@ -85,12 +104,13 @@ impl<M: Message> Intake<M> {
                 received: counters.counter(&format!("received.{topic}")),
                 gap: counters.dropped(topic, "gap"),
                 repeated: counters.counter(&format!("repeated.{topic}")),
-                kind: counters.dropped(topic, "type"),
-                oversize: counters.dropped(topic, "oversize"),
-                decode: counters.dropped(topic, "decode"),
-                refused: counters.dropped(topic, "refused"),
+                sender: Refusal::new(counters.dropped(topic, "sender")),
+                kind: Refusal::new(counters.dropped(topic, "type")),
+                oversize: Refusal::new(counters.dropped(topic, "oversize")),
+                decode: Refusal::new(counters.dropped(topic, "decode")),
+                refused: Refusal::new(counters.dropped(topic, "refused")),
             },
-            alarm: Alarm::every(WARN_EVERY),
+            followed: (senders == Senders::One).then(Followed::default),
             heard: Arc::default(),
             message: PhantomData,
         }
@@ -121,6 +141,16 @@ impl<M: Message> Intake<M> {
             let found = format!("{} bytes", payload.len());
             return self.refuse(&self.counts.oversize, expected, found);
         }
+        let sender = origin.as_ref().map(|origin| origin.gid);
+        if let Some(followed) = &self.followed
+            && !followed.admits(sender, at)
+        {
+            return self.refuse(
+                &self.counts.sender,
+                "messages of the one sender that is followed",
+                "another sender: if two robots or worlds share this network, give each a domain or a namespace of its own",
+            );
+        }
         let message = match M::decode(&payload.to_bytes()) {
             Ok(message) => message,
             Err(error) => return self.refuse(&self.counts.decode, M::ROS_TYPE, error),
@@ -132,7 +162,13 @@ impl<M: Message> Intake<M> {
             origin,
         };
         match deliver(received) {
-            Ok(()) => self.heard.set(at),
+            Ok(()) => {
+                // Only what can be used makes a sender one to follow.
+                if let Some(followed) = &self.followed {
+                    followed.heard(sender, at);
+                }
+                self.heard.set(at);
+            }
             Err(reason) => self.refuse(&self.counts.refused, "a usable message", reason),
         }
     }
@@ -148,9 +184,9 @@ impl<M: Message> Intake<M> {
         Some(origin)
     }
 
-    fn refuse(&self, counter: &Counter, expected: impl Display, found: impl Display) {
-        counter.increment();
-        if let Some(held_back) = self.alarm.ring() {
+    fn refuse(&self, reason: &Refusal, expected: impl Display, found: impl Display) {
+        reason.count.increment();
+        if let Some(held_back) = reason.alarm.ring() {
             tracing::warn!(
                 topic = self.topic,
                 %expected,

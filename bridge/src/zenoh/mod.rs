@@ -1,5 +1,6 @@
 //! The network: zenoh sessions that ROS 2 nodes on `rmw_zenoh` see as one of their own.
 
+mod follow;
 mod gaps;
 mod intake;
 pub mod limit;
@@ -14,6 +15,7 @@ mod subscriber;
 mod wall;
 mod world;
 
+pub use follow::Senders;
 pub use intake::Received;
 pub use presence::{Peer, Presence};
 pub use publisher::Publisher;

@@ -7,13 +7,14 @@ use cerebellum_messages::{
     ActionChunk, Clock, Command, EpisodeRequest, EpisodeStatus, Frame, Goal, GoalSpec, JointState,
     LatentSample, LearnerReport, RuntimeStatus, Text,
 };
-use rtrb::Consumer;
 
 use crate::assembly::{ObservationAssembler, SensorSlots};
 use crate::sync::{Bound, Empty, Queue};
 use crate::zenoh::intake::Received;
-use crate::zenoh::{Peer, Presence, Publisher, Queued, Session, Stream, Subscriber, limit};
-use crate::{BridgeError, CommandRecord, CommandSender, Counters, SessionConfig, topics};
+use crate::zenoh::{
+    Peer, Presence, Publisher, Queued, Senders, Session, Stream, Subscriber, limit,
+};
+use crate::{BridgeError, Counters, SessionConfig, topics};
 
 /// Goals and episode messages kept for a reader that is busy.
 const DEPTH: usize = 16;
@@ -50,7 +51,7 @@ pub struct RobotLink {
     sensors: Arc<SensorSlots>,
     goals: Queue<Goal>,
     episodes: Queued<EpisodeStatus>,
-    commands: Arc<Publisher<Command>>,
+    commands: Publisher<Command>,
     requests: Publisher<EpisodeRequest>,
     chunks: Publisher<ActionChunk>,
     latents: Publisher<LatentSample>,
@@ -80,8 +81,14 @@ impl RobotLink {
         Ok(Self {
             sensors,
             goals,
-            episodes: session.queued(topics::EPISODE_STATUS, limit::EVENT, DEPTH)?,
-            commands: Arc::new(session.publisher(topics::COMMAND, Stream::Command)?),
+            episodes: Queued::declare(
+                &session,
+                Senders::One,
+                topics::EPISODE_STATUS,
+                limit::EVENT,
+                DEPTH,
+            )?,
+            commands: session.publisher(topics::COMMAND, Stream::Command)?,
             requests: session.publisher(topics::EPISODE_REQUEST, Stream::Event)?,
             chunks: session.publisher(topics::CHUNK, Stream::Telemetry)?,
             latents: session.publisher(topics::LATENT, Stream::Telemetry)?,
@@ -121,25 +128,7 @@ impl RobotLink {
         &self.episodes
     }
 
-    /// Starts the thread that publishes what the control thread writes into `ring`; see
-    /// [`CommandSender::spawn`].
-    ///
-    /// # Errors
-    /// If the system gives no thread.
-    pub fn command_sender(
-        &self,
-        ring: Consumer<CommandRecord>,
-        joint_names: Vec<String>,
-        on_start: impl FnOnce() + Send + 'static,
-    ) -> Result<CommandSender, BridgeError> {
-        let commands = Arc::clone(&self.commands);
-        let counters = self.session.counters();
-        CommandSender::spawn(ring, joint_names, counters, on_start, move |command| {
-            commands.offer(command);
-        })
-    }
-
-    /// Commands, for callers that are not real-time.
+    /// Commands. Publishing allocates and locks: not for a real-time thread.
     pub fn commands(&self) -> &Publisher<Command> {
         &self.commands
     }
@@ -203,15 +192,20 @@ fn subscribe_cameras(
         .map(|camera| {
             let slots = Arc::clone(sensors);
             let name = camera.to_owned();
-            session.subscribe(&topics::image(camera), limit, move |received| {
-                let Received { message, at, .. } = received;
-                let mut frame: Frame = message;
-                frame.validate()?;
-                // Drivers put their optical frame here; the topic says which camera it is.
-                frame.camera.clone_from(&name);
-                slots.put_frame(frame, at);
-                Ok(())
-            })
+            session.subscribe_to(
+                Senders::One,
+                &topics::image(camera),
+                limit,
+                move |received| {
+                    let Received { message, at, .. } = received;
+                    let mut frame: Frame = message;
+                    frame.validate()?;
+                    // Drivers put their optical frame here; the topic says which camera it is.
+                    frame.camera.clone_from(&name);
+                    slots.put_frame(frame, at);
+                    Ok(())
+                },
+            )
         })
         .collect()
 }
@@ -221,26 +215,32 @@ fn subscribe_joints_and_clock(
     sensors: &Arc<SensorSlots>,
 ) -> Result<[Subscriber; 2], BridgeError> {
     let slots = Arc::clone(sensors);
-    let joints = session.subscribe(topics::JOINT_STATES, limit::SMALL, move |received| {
-        let Received { message, at, .. } = received;
-        let mut joints: JointState = message;
-        // ROS drivers write NaN for what they do not measure.
-        for values in [&mut joints.velocity, &mut joints.effort] {
-            if values.iter().any(|x| x.is_nan()) {
-                values.clear();
+    let joints = session.subscribe_to(
+        Senders::One,
+        topics::JOINT_STATES,
+        limit::SMALL,
+        move |received| {
+            let Received { message, at, .. } = received;
+            let mut joints: JointState = message;
+            // ROS drivers write NaN for what they do not measure.
+            for values in [&mut joints.velocity, &mut joints.effort] {
+                if values.iter().any(|x| x.is_nan()) {
+                    values.clear();
+                }
             }
-        }
-        joints.validate()?;
-        slots.put_joints(joints, at);
-        Ok(())
-    })?;
+            joints.validate()?;
+            slots.put_joints(joints, at);
+            Ok(())
+        },
+    )?;
     let slots = Arc::clone(sensors);
-    let clock = session.subscribe(topics::CLOCK, limit::SMALL, move |received| {
-        let Received { message, at, .. } = received;
-        let Clock(now) = message;
-        slots.put_clock(now, at);
-        Ok(())
-    })?;
+    let clock =
+        session.subscribe_to(Senders::One, topics::CLOCK, limit::SMALL, move |received| {
+            let Received { message, at, .. } = received;
+            let Clock(now) = message;
+            slots.put_clock(now, at);
+            Ok(())
+        })?;
     Ok([joints, clock])
 }
 

@@ -11,7 +11,7 @@ use crate::zenoh::intake::{Intake, Received};
 use crate::zenoh::node::{Node, any_type};
 use crate::zenoh::publisher::Identity;
 use crate::zenoh::settings::settings;
-use crate::zenoh::{Latest, Presence, Publisher, Queued, Stream, Subscriber};
+use crate::zenoh::{Latest, Presence, Publisher, Queued, Senders, Stream, Subscriber};
 use crate::{BridgeError, Counters, SessionConfig, SessionMode};
 
 /// An open session under one ROS node. Dropping it leaves the network; what was declared on it is
@@ -105,7 +105,7 @@ impl Session {
         topic: &str,
         limit: usize,
     ) -> Result<Latest<M>, BridgeError> {
-        Latest::declare(self, topic, limit, |_| Ok(()))
+        Latest::declare(self, Senders::All, topic, limit, |_| Ok(()))
     }
 
     /// Keeps the last `depth` messages of a topic until they are taken.
@@ -118,7 +118,7 @@ impl Session {
         limit: usize,
         depth: usize,
     ) -> Result<Queued<M>, BridgeError> {
-        Queued::declare(self, topic, limit, depth)
+        Queued::declare(self, Senders::All, topic, limit, depth)
     }
 
     /// Hands each message of a topic to `deliver`, on the network's thread: it must return at once
@@ -135,13 +135,27 @@ impl Session {
         limit: usize,
         deliver: impl Fn(Received<M>) -> Result<(), Invalid> + Send + Sync + 'static,
     ) -> Result<Subscriber, BridgeError> {
+        self.subscribe_to(Senders::All, topic, limit, deliver)
+    }
+
+    /// As [`Session::subscribe`], with a choice of whom to listen to.
+    ///
+    /// # Errors
+    /// As for [`Session::publisher`].
+    pub fn subscribe_to<M: Message + 'static>(
+        &self,
+        senders: Senders,
+        topic: &str,
+        limit: usize,
+        deliver: impl Fn(Received<M>) -> Result<(), Invalid> + Send + Sync + 'static,
+    ) -> Result<Subscriber, BridgeError> {
         let key = self.node.topic::<M>(topic)?;
         // What a subscriber asks for does not change what it gets; ROS tools show it.
         let qos = Stream::Event.qos(ClockKind::default());
         let entity = self
             .node
             .endpoint(self.number(), EntityKind::Subscriber, &key, qos);
-        let intake = Intake::new(topic, limit, &self.counters);
+        let intake = Intake::new(topic, limit, senders, &self.counters);
         Subscriber::declare(
             &self.inner,
             any_type(&key),

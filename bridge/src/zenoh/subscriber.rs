@@ -10,6 +10,7 @@ use zenoh::liveliness::LivelinessToken;
 use crate::BridgeError;
 use crate::sync::{Arrival, Bound, Empty, Queue, Slot, Wake};
 use crate::zenoh::Session;
+use crate::zenoh::follow::Senders;
 use crate::zenoh::intake::{Heard, Intake, Received};
 use crate::zenoh::session::declare_token;
 
@@ -62,6 +63,7 @@ pub struct Latest<M> {
 impl<M: Message + Send + Sync + 'static> Latest<M> {
     pub(super) fn declare(
         session: &Session,
+        senders: Senders,
         topic: &str,
         limit: usize,
         check: fn(&M) -> Result<(), Invalid>,
@@ -69,11 +71,12 @@ impl<M: Message + Send + Sync + 'static> Latest<M> {
         let unread = session.counters().counter(&format!("unread.{topic}"));
         let slot = Arc::new(Slot::new(Wake::new(), unread));
         let writer = Arc::clone(&slot);
-        let subscriber = session.subscribe(topic, limit, move |received: Received<M>| {
-            check(&received.message)?;
-            writer.put(received.message, received.at);
-            Ok(())
-        })?;
+        let subscriber =
+            session.subscribe_to(senders, topic, limit, move |received: Received<M>| {
+                check(&received.message)?;
+                writer.put(received.message, received.at);
+                Ok(())
+            })?;
         Ok(Self { slot, subscriber })
     }
 
@@ -104,6 +107,7 @@ pub struct Queued<M> {
 impl<M: Message + Send + Sync + 'static> Queued<M> {
     pub(super) fn declare(
         session: &Session,
+        senders: Senders,
         topic: &str,
         limit: usize,
         depth: usize,
@@ -111,7 +115,7 @@ impl<M: Message + Send + Sync + 'static> Queued<M> {
         let dropped = session.counters().dropped(topic, "full");
         let queue = Queue::new(Bound::newest(depth), dropped);
         let writer = queue.clone();
-        let subscriber = session.subscribe(topic, limit, move |received| {
+        let subscriber = session.subscribe_to(senders, topic, limit, move |received| {
             writer.send(received);
             Ok(())
         })?;

@@ -8,7 +8,7 @@ use cerebellum_messages::{
 };
 
 use crate::sync::Arrival;
-use crate::zenoh::{Latest, Peer, Presence, Publisher, Queued, Session, Stream, limit};
+use crate::zenoh::{Latest, Peer, Presence, Publisher, Queued, Senders, Session, Stream, limit};
 use crate::{BridgeError, Counters, SessionConfig, topics};
 
 /// Requests kept for a world that is busy.
@@ -68,7 +68,13 @@ impl WorldLink {
             joints: session.publisher(topics::JOINT_STATES, Stream::State)?,
             clock: session.publisher(topics::CLOCK, Stream::Clock)?,
             statuses: session.publisher(topics::EPISODE_STATUS, Stream::Event)?,
-            commands: Latest::declare(&session, topics::COMMAND, limit::EVENT, Command::validate)?,
+            commands: Latest::declare(
+                &session,
+                Senders::One,
+                topics::COMMAND,
+                limit::EVENT,
+                Command::validate,
+            )?,
             requests: session.queued(topics::EPISODE_REQUEST, limit::EVENT, DEPTH)?,
             runtime: session.presence(topics::COMMAND)?,
             silence: config.silence,

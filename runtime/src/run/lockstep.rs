@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cerebellum_bridge::viewer::{Event, Moment, ViewerTap};
 use cerebellum_bridge::zenoh::RobotLink;
-use cerebellum_bridge::{Exact, ObservationAssembler, SensorSet};
+use cerebellum_bridge::{Counters, Exact, ObservationAssembler, SensorSet};
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{Command, Goal, Stamp, Tick};
 use serde::Serialize;
@@ -17,9 +17,10 @@ use serde::Serialize;
 use super::recorder::{scalar, stamp_of, status};
 use super::sensing::tcp_pose;
 use super::stepper::{Stepped, Stepper};
-use super::taps::show_plan;
+use super::taps::{FaultLog, show_plan};
 use crate::clock::{Period, TickClock, WorldTime};
 use crate::control::{ControlStats, Measured};
+use crate::learner::LearnerCore;
 
 /// Longest wait for a complete set of sensor messages.
 const POLL: Duration = Duration::from_millis(20);
@@ -41,6 +42,7 @@ pub struct LockstepLoop {
     pending: Option<SensorSet>,
     last: Option<Command>,
     log: Option<Box<dyn Write + Send>>,
+    faults: FaultLog,
 }
 
 /// One line of the command log.
@@ -61,11 +63,19 @@ impl LockstepLoop {
     /// `log` gets one JSON object per tick: the command and its explanation.
     pub fn new(
         link: Arc<RobotLink>,
+        counters: &Counters,
         viewer: ViewerTap,
         robot: Robot,
         stepper: Stepper,
         log: Option<Box<dyn Write + Send>>,
     ) -> Self {
+        let findings = stepper
+            .learner()
+            .into_iter()
+            .flat_map(LearnerCore::findings);
+        for finding in findings {
+            tracing::warn!("{finding}");
+        }
         Self {
             sensors: link.observations(),
             period: stepper.controller().period(),
@@ -78,6 +88,7 @@ impl LockstepLoop {
             pending: None,
             last: None,
             log,
+            faults: FaultLog::new(counters),
         }
     }
 
@@ -96,13 +107,22 @@ impl LockstepLoop {
         self.viewer
             .offer(Moment::default(), Event::Goal(goal.clone()));
         if let Err(fault) = self.stepper.set_goal(goal, relocated) {
-            tracing::warn!("goal {} is not followed: {fault}", goal.id);
+            self.faults.note(fault.name(), &fault);
         }
     }
 
     /// Follows no goal.
     pub fn clear_goal(&mut self) {
         self.stepper.clear_goal();
+    }
+
+    /// Ends the run in order: what is held in memory only is written.
+    ///
+    /// # Errors
+    /// If the command log cannot be written.
+    pub fn finish(&mut self) -> std::io::Result<()> {
+        self.stepper.finish();
+        self.log.as_mut().map_or(Ok(()), |log| log.flush())
     }
 
     /// Waits a moment for the world and answers it. Sets with stamps before `since` belong to an
@@ -172,7 +192,7 @@ impl LockstepLoop {
         Ok(())
     }
 
-    fn show(&self, stepped: &Stepped) {
+    fn show(&mut self, stepped: &Stepped) {
         let record = &stepped.record;
         if let Some(plan) = &stepped.plan {
             self.link.chunks().offer(&plan.chunk);
@@ -182,7 +202,7 @@ impl LockstepLoop {
             show_plan(&self.viewer, plan);
         }
         if let Some(fault) = &stepped.fault {
-            tracing::warn!("no plan: {fault}");
+            self.faults.note(fault.name(), fault);
         }
         let moment = Moment {
             tick: Some(record.tick),

@@ -1,10 +1,14 @@
 //! What the inference and learner threads are connected to.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cerebellum_bridge::sync::Queue;
 use cerebellum_bridge::viewer::{Event, Moment, ViewerTap};
 use cerebellum_bridge::zenoh::RobotLink;
+use cerebellum_bridge::{Alarm, Counter, Counters};
 use cerebellum_messages::{ActionChunk, LearnerReport};
 use cerebellum_policies::policy::Plan;
 
@@ -12,6 +16,9 @@ use super::recorder::scalar;
 use crate::control::{ChunkSender, Signals};
 use crate::inference::{ChunkSink, InferenceEvent, InferenceTap, WarmupReport};
 use crate::learner::{ExperienceSource, Feedback, FeedbackSource, Record, ReportSink};
+
+/// At most one warning per kind of fault and this long.
+const WARN_EVERY: Duration = Duration::from_secs(5);
 
 /// Chunks, into the control thread's ring.
 pub struct Chunks(pub ChunkSender);
@@ -38,6 +45,8 @@ pub struct PolicyTap {
     pub signals: Arc<Signals>,
     /// Words for the learner.
     pub feedback: Queue<Feedback>,
+    /// Plans that failed.
+    pub faults: FaultLog,
 }
 
 impl InferenceTap for PolicyTap {
@@ -64,8 +73,8 @@ impl InferenceTap for PolicyTap {
                 tracing::warn!("generation {from} was taken back to {to}: {reason}");
                 self.signals.withdraw(Some(*from));
             }
-            InferenceEvent::Faulted { reason, .. } => {
-                tracing::warn!("no plan: {reason}");
+            InferenceEvent::Faulted { name, reason, .. } => {
+                self.faults.note(name, reason);
                 self.signals.set_policy_fault(true);
             }
         }
@@ -85,6 +94,34 @@ impl InferenceTap for PolicyTap {
                 report.last.as_secs_f64() * 1e3
             ),
             Some(reason) => tracing::warn!("the warm-up ended early: {reason}"),
+        }
+    }
+}
+
+/// Counts faults and tells a person of each kind now and then: a fault may come with every plan.
+pub struct FaultLog {
+    counters: Counters,
+    kinds: BTreeMap<&'static str, (Counter, Alarm)>,
+}
+
+impl FaultLog {
+    /// Counts `dropped.plans.<name>`.
+    pub fn new(counters: &Counters) -> Self {
+        Self {
+            counters: counters.clone(),
+            kinds: BTreeMap::new(),
+        }
+    }
+
+    /// Notes a fault by its [`InferenceFault::name`](crate::inference::InferenceFault::name).
+    pub fn note(&mut self, name: &'static str, reason: &dyn Display) {
+        let (count, alarm) = self.kinds.entry(name).or_insert_with(|| {
+            let count = self.counters.dropped("plans", name);
+            (count, Alarm::every(WARN_EVERY))
+        });
+        count.increment();
+        if let Some(held_back) = alarm.ring() {
+            tracing::warn!(held_back, "no plan, the robot is held: {reason}");
         }
     }
 }

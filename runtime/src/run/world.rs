@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cerebellum_bridge::zenoh::{WorldLink, WorldLinkConfig};
-use cerebellum_bridge::{BridgeError, Counters, SessionConfig};
+use cerebellum_bridge::{Alarm, BridgeError, Counters, SessionConfig};
 use cerebellum_kinematics::{Joints, MAX_DOF};
 use cerebellum_messages::{
     ClockKind, Command, EpisodePhase, EpisodeRequest, EpisodeStatus, Observation, Stamp,
@@ -24,6 +24,11 @@ const STATUS: Duration = Duration::from_millis(500);
 const REPEAT: Duration = Duration::from_secs(1);
 /// Longest wait for a command or a request before looking whether to stop.
 const POLL: Duration = Duration::from_millis(20);
+
+/// Most requests looked at per tick.
+const MOST_REQUESTS: usize = 8;
+/// At most one warning of a refused request per this long.
+const WARN_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a world ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,7 @@ pub struct WorldServer {
     served: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     period: Period,
+    alarm: Alarm,
 }
 
 impl WorldServer {
@@ -89,6 +95,7 @@ impl WorldServer {
             served: Arc::new(AtomicU64::new(0)),
             stop,
             period: Period::from_span(Span::from_nanos(CONTROL_PERIOD_NANOS))?,
+            alarm: Alarm::every(WARN_EVERY),
         })
     }
 
@@ -159,9 +166,10 @@ impl WorldServer {
         let mut observation = None;
         let mut sent: Option<Instant> = None;
         loop {
-            if self.stopping() || (self.take_request()? && !self.running()) {
+            if self.stopping() {
                 return Ok(());
             }
+            self.take_request()?;
             if self
                 .request
                 .as_ref()
@@ -199,58 +207,78 @@ impl WorldServer {
     }
 
     /// Begins the episode that is asked for, if one is. Requests are repeated until answered, so one
-    /// for the present episode is answered again and changes nothing.
+    /// for the present episode is answered again and changes nothing; nor does one that cannot be
+    /// served, which is answered by a refusal.
     fn take_request(&mut self) -> Result<bool, WorldError> {
-        let mut begun = false;
-        while let Some(request) = self.link.requests().try_receive() {
-            let request = request.message;
-            if self
-                .request
-                .as_ref()
-                .is_some_and(|present| present.episode == request.episode)
-            {
+        let mut wanted = None;
+        // Bounded, so that a flood of requests does not stop the world.
+        for _ in 0..MOST_REQUESTS {
+            let Some(received) = self.link.requests().try_receive() else {
+                break;
+            };
+            let request = received.message;
+            let present = self.request.as_ref();
+            if present.is_some_and(|present| present.episode == request.episode) {
                 self.told = None;
                 continue;
             }
-            self.begin(request)?;
-            begun = true;
+            match configure(&request, self.after()) {
+                Ok(config) => wanted = Some((request, config)),
+                Err(reason) => self.refuse(&request, reason)?,
+            }
         }
-        Ok(begun)
+        let Some((request, config)) = wanted else {
+            return Ok(false);
+        };
+        self.begin(request, &config)?;
+        Ok(true)
     }
 
-    fn begin(&mut self, request: EpisodeRequest) -> Result<(), WorldError> {
-        let mut status = EpisodeStatus {
-            stamp: self.episode.stamp(),
-            episode: request.episode,
-            task: request.task.clone(),
-            instruction: String::new(),
-            phase: EpisodePhase::Running,
-            ticks: 0,
-            detail: String::new(),
+    fn begin(&mut self, request: EpisodeRequest, config: &EpisodeConfig) -> Result<(), WorldError> {
+        self.episode = Episode::new(config)?;
+        self.began = self.episode.stamp();
+        let status = EpisodeStatus {
+            instruction: self.episode.instruction().to_owned(),
+            ..self.status_of(&request, EpisodePhase::Running)
         };
-        match configure(&request, self.after()) {
-            Ok(config) => {
-                self.episode = Episode::new(&config)?;
-                self.began = self.episode.stamp();
-                status.stamp = self.began;
-                status.instruction = self.episode.instruction().to_owned();
-                tracing::debug!(
-                    "episode {}: {} ({})",
-                    request.episode,
-                    request.task,
-                    status.instruction
-                );
-            }
-            Err(reason) => {
-                tracing::warn!("episode {} is refused: {reason}", request.episode);
-                status.phase = EpisodePhase::Refused;
-                status.detail = reason;
-            }
-        }
+        tracing::debug!(
+            "episode {}: {} ({})",
+            request.episode,
+            request.task,
+            status.instruction
+        );
         self.request = Some(request);
         self.status = Some(status);
         self.told = None;
         self.repeat_status()
+    }
+
+    fn refuse(&self, request: &EpisodeRequest, reason: String) -> Result<(), WorldError> {
+        if let Some(held_back) = self.alarm.ring() {
+            tracing::warn!(
+                held_back,
+                "episode {} is refused: {reason}",
+                request.episode
+            );
+        }
+        self.link.publish_status(&EpisodeStatus {
+            detail: reason,
+            ..self.status_of(request, EpisodePhase::Refused)
+        })?;
+        Ok(())
+    }
+
+    /// What is to be said of a request now.
+    fn status_of(&self, request: &EpisodeRequest, phase: EpisodePhase) -> EpisodeStatus {
+        EpisodeStatus {
+            stamp: self.episode.stamp(),
+            episode: request.episode,
+            task: request.task.clone(),
+            instruction: String::new(),
+            phase,
+            ticks: 0,
+            detail: String::new(),
+        }
     }
 
     /// World time is the same for all episodes: the next one begins a second after the last.

@@ -114,7 +114,7 @@ fn goals_that_nobody_takes_are_dropped_oldest_first() {
         .publisher::<Goal>(crate::topics::GOAL, crate::zenoh::Stream::Event)
         .unwrap();
     until("the subscription", || goals.has_subscribers());
-    for id in 0..20 {
+    for id in 1..=20 {
         let ids = vec![1];
         let spec = GoalSpec::Concept { ids };
         goals.publish(&Goal { id, spec }).unwrap();
@@ -123,5 +123,5 @@ fn goals_that_nobody_takes_are_dropped_oldest_first() {
     let kept: Vec<_> = std::iter::from_fn(|| robot.take_goal())
         .map(|goal| goal.id)
         .collect();
-    assert_eq!(kept, (4..20).collect::<Vec<_>>());
+    assert_eq!(kept, (5..=20).collect::<Vec<_>>());
 }

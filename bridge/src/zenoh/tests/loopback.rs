@@ -1,13 +1,13 @@
 //! What one end sends, the other gets.
 
 use cerebellum_messages::{
-    ActionChunk, ActionSpace, ClockKind, EpisodePhase, EpisodeRequest, EpisodeStatus, Goal,
-    GoalSpec, Text, Tick,
+    ActionChunk, ActionSpace, ClockKind, Command, EpisodePhase, EpisodeRequest, EpisodeStatus,
+    Goal, GoalSpec, Text, Tick, TrajectoryPoint,
 };
 
 use super::*;
 use crate::zenoh::{Stream, limit};
-use crate::{CommandRecord, Exact, topics};
+use crate::{Exact, topics};
 
 const PERIOD: i64 = 50_000_000;
 
@@ -16,9 +16,6 @@ fn lockstep_goes_round() {
     let (world, robot) = pair();
     world.set_clock(ClockKind::Lockstep);
     let mut sensors = robot.observations();
-    let (mut ring, records) = rtrb::RingBuffer::new(4);
-    let names = vec!["joint1".to_owned()];
-    let sender = robot.command_sender(records, names, || {}).unwrap();
     for tick in 0..50 {
         send_tick(&world, tick * PERIOD);
         let Exact::Complete(set) = sensors.wait_exact(soon()) else {
@@ -26,15 +23,16 @@ fn lockstep_goes_round() {
         };
         assert_eq!(set.stamp(), Stamp::from_nanos(tick * PERIOD));
         assert_eq!(set.frames.len(), 2);
-        let record = CommandRecord {
-            stamp_nanos: set.stamp().nanos(),
-            tick: tick as u64,
-            dof: 1,
-            positions: [tick as f64; 8],
-            ..CommandRecord::default()
+        let point = TrajectoryPoint {
+            positions: vec![tick as f64],
+            ..TrajectoryPoint::default()
         };
-        ring.push(record).unwrap();
-        sender.thread().unwrap().unpark();
+        let command = Command {
+            stamp: set.stamp(),
+            joint_names: vec!["joint1".to_owned()],
+            points: vec![point],
+        };
+        robot.commands().publish(&command).unwrap();
         let command = world.wait_command(set.stamp(), soon()).unwrap();
         assert_eq!(command.value.points[0].positions, [tick as f64]);
     }

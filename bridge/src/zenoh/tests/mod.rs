@@ -7,7 +7,6 @@ mod hostile;
 mod loopback;
 mod restart;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,10 +22,8 @@ fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// An endpoint on which nobody listens.
 fn free_endpoint() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("tcp/{}", listener.local_addr().unwrap())
+    crate::free_endpoint().unwrap()
 }
 
 fn listening(endpoint: &str) -> SessionConfig {
