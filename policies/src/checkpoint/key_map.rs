@@ -14,7 +14,7 @@ use crate::policy::{WeightTensor, Weights};
 pub struct KeyMap {
     /// Parts of keys that are called otherwise here: (theirs, ours).
     pub renames: &'static [(&'static str, &'static str)],
-    /// Beginnings of keys of tensors that the model does not use.
+    /// Beginnings of keys of tensors that the model does not use; with `*` before them, endings.
     pub ignored: &'static [&'static str],
 }
 
@@ -34,12 +34,43 @@ impl KeyMap {
         ],
     };
 
+    /// Keys of the authors' InfoCon and CoTPC models.
+    pub const INFOCON: Self = Self {
+        renames: &[
+            (".ln1.", ".ln_1."),
+            (".ln2.", ".ln_2."),
+            (".attn.proj.", ".attn.c_proj."),
+            (".mlp.0.", ".mlp.c_fc."),
+            (".mlp.2.", ".mlp.c_proj."),
+            // Their activations count as layers.
+            ("net.2.", "net.1."),
+            ("net.4.", "net.2."),
+        ],
+        ignored: &[
+            // Constants.
+            "*.attn.mask",
+            "key_book.t_base",
+            "key_book.arange",
+            "key_book.not_same",
+            "key_book.mask_adj",
+        ],
+    };
+
     /// Our name of a foreign key.
     pub fn rename(&self, key: &str) -> String {
         self.renames
             .iter()
             .fold(key.to_owned(), |key, (theirs, ours)| {
                 key.replace(theirs, ours)
+            })
+    }
+
+    fn ignores(&self, key: &str) -> bool {
+        self.ignored
+            .iter()
+            .any(|part| match part.strip_prefix('*') {
+                Some(end) => key.ends_with(end),
+                None => key.starts_with(part),
             })
     }
 
@@ -57,7 +88,7 @@ impl KeyMap {
     ) -> Result<Weights, CheckpointError> {
         let mut renamed = tensors
             .iter()
-            .filter(|(key, _)| !self.ignored.iter().any(|start| key.starts_with(start)))
+            .filter(|(key, _)| !self.ignores(key))
             .map(|(key, tensor)| (self.rename(key), tensor.clone()))
             .collect::<BTreeMap<_, _>>();
         for spec in specs {

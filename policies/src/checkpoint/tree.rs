@@ -47,7 +47,7 @@ impl Path {
         let names = self.levels.iter().filter_map(|level| level.name.as_deref());
         names.collect::<Vec<_>>().join(".")
     }
-    fn is_linear(&self) -> bool {
+    pub(crate) fn is_linear(&self) -> bool {
         self.levels.last().is_some_and(|level| level.of_linear)
     }
 }

@@ -2,9 +2,11 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
-use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
 
 use super::kernels::{attend_cross, attend_self};
+
+pub use super::kernels::Sight;
 use super::linear::{dense, dense_joined, linear};
 
 /// Shape of an [`Attention`].
@@ -74,8 +76,13 @@ impl Attention {
 
     /// Attention of `input` (`[batch, tokens, width]`) over itself; same shape out.
     pub fn over_self(&self, input: Tensor<3>) -> Tensor<3> {
+        self.over_self_seeing(input, Sight::causal(self.causal))
+    }
+
+    /// As [`Attention::over_self`], where tokens see what is given.
+    pub fn over_self_seeing(&self, input: Tensor<3>, sight: Sight) -> Tensor<3> {
         let rows = dense_joined(&[&self.query, &self.key, &self.value], input);
-        let mixed = attend_rows(rows, self.heads, self.causal, self.active_dropout());
+        let mixed = attend_rows(rows, self.heads, sight, self.active_dropout());
         self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
 
@@ -85,7 +92,7 @@ impl Attention {
         let query = dense(&self.query, input);
         let dropout = self.active_dropout();
         let fused = match dropout {
-            None => attend_cross(&query, &context.0, self.heads, self.causal),
+            None => attend_cross(&query, &context.0, self.heads, Sight::causal(self.causal)),
             Some(_) => None,
         };
         let mixed = fused.unwrap_or_else(|| {
@@ -94,7 +101,10 @@ impl Attention {
             let context = repeat_interleave(context.0.clone(), times);
             let key = context.clone().narrow(2, 0, width);
             let value = context.narrow(2, width, width);
-            composed([query, key, value], self.heads, self.causal, dropout)
+            {
+                let sight = Sight::causal(self.causal);
+                composed([query, key, value], self.heads, sight, dropout)
+            }
         });
         self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
@@ -109,17 +119,17 @@ impl Attention {
 pub(super) fn attend_rows(
     rows: Tensor<3>,
     heads: usize,
-    causal: bool,
+    sight: Sight,
     dropout: Option<&Dropout>,
 ) -> Tensor<3> {
     let fused = match dropout {
-        None => attend_self(&rows, heads, causal),
+        None => attend_self(&rows, heads, sight.clone()),
         Some(_) => None,
     };
     fused.unwrap_or_else(|| {
         let width = rows.dims()[2] / 3;
         let part = |i: usize| rows.clone().narrow(2, i * width, width);
-        composed([part(0), part(1), part(2)], heads, causal, dropout)
+        composed([part(0), part(1), part(2)], heads, sight, dropout)
     })
 }
 
@@ -127,7 +137,7 @@ pub(super) fn attend_rows(
 pub(super) fn composed(
     parts: [Tensor<3>; 3],
     heads: usize,
-    causal: bool,
+    sight: Sight,
     dropout: Option<&Dropout>,
 ) -> Tensor<3> {
     let [batch, queries, width] = parts[0].dims();
@@ -138,8 +148,15 @@ pub(super) fn composed(
     });
     let keys = key.dims()[2];
     let mut scores = query.matmul(key.swap_dims(2, 3)) * (head as f64).sqrt().recip();
-    if causal {
-        scores = scores.clone() + causal_bias(queries, keys, &scores.device());
+    match sight {
+        Sight::All => (),
+        Sight::Causal => {
+            scores = scores.clone() + causal_bias(queries, keys, &scores.device());
+        }
+        Sight::First(seen) => {
+            let bias = first_bias(&seen, [batch, queries, keys], &scores.device());
+            scores = scores + bias;
+        }
     }
     let mut weights = softmax(scores, 3);
     if let Some(dropout) = dropout {
@@ -169,4 +186,20 @@ fn causal_bias(queries: usize, keys: usize, device: &Device) -> Tensor<4> {
         .flat_map(|i| (0..keys).map(move |j| if j <= i { 0.0 } else { f32::NEG_INFINITY }))
         .collect::<Vec<f32>>();
     Tensor::from_data(TensorData::new(values, [1, 1, queries, keys]), device)
+}
+
+/// Zero where a query of a sample may see a key, minus infinity elsewhere: `[batch, 1, queries,
+/// keys]`.
+fn first_bias(seen: &[usize], shape: [usize; 3], device: &Device) -> Tensor<4> {
+    let [batch, queries, keys] = shape;
+    let seen = seen.iter().map(|&seen| seen as i64).collect::<Vec<_>>();
+    let seen = TensorData::new(seen, [batch, 1, queries, 1]);
+    let seen: Tensor<4, Int> = Tensor::from_data(seen, device);
+    let keys_at: Tensor<1, Int> = Tensor::arange(0..keys as i64, device);
+    let shape = [batch, 1, queries, keys];
+    let hidden = keys_at
+        .reshape([1, 1, 1, keys])
+        .expand(shape)
+        .greater_equal(seen.expand(shape));
+    Tensor::zeros(shape, device).mask_fill(hidden, f32::NEG_INFINITY)
 }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::attention::{Attention, AttentionConfig};
+use super::attention::{Attention, AttentionConfig, Sight};
 use super::mlp::Mlp;
 use super::norm::LayerNorm;
 
@@ -12,7 +12,7 @@ use super::norm::LayerNorm;
 pub struct EncoderConfig {
     /// Blocks.
     pub layers: usize,
-    /// Attention; not causal.
+    /// Attention: not causal in an encoder, causal in a sequence model.
     pub attention: AttentionConfig,
     /// Biases of the feed-forward blocks and the norms.
     pub bias: bool,
@@ -34,9 +34,26 @@ pub struct EncoderBlock {
 }
 
 impl EncoderBlock {
+    /// One block of the given shape (whose number of layers plays no part here).
+    pub fn new(config: &EncoderConfig, device: &Device) -> Self {
+        let width = config.attention.width;
+        Self {
+            ln_1: LayerNorm::new(width, config.bias, device),
+            attn: Attention::new(&config.attention, device),
+            ln_2: LayerNorm::new(width, config.bias, device),
+            mlp: Mlp::new(width, config.bias, config.mlp_dropout, device),
+        }
+    }
+
     /// `[batch, tokens, width]`, same shape out.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let attended = input.clone() + self.attn.over_self(self.ln_1.forward(input));
+        self.forward_seeing(input, Sight::causal(self.attn.causal))
+    }
+
+    /// As [`EncoderBlock::forward`], where tokens see what is given.
+    pub fn forward_seeing(&self, input: Tensor<3>, sight: Sight) -> Tensor<3> {
+        let normal = self.ln_1.forward(input.clone());
+        let attended = input + self.attn.over_self_seeing(normal, sight);
         attended.clone() + self.mlp.forward(self.ln_2.forward(attended))
     }
 }
@@ -55,12 +72,7 @@ impl Encoder {
     pub fn new(config: &EncoderConfig, device: &Device) -> Self {
         let width = config.attention.width;
         let blocks = (0..config.layers)
-            .map(|_| EncoderBlock {
-                ln_1: LayerNorm::new(width, config.bias, device),
-                attn: Attention::new(&config.attention, device),
-                ln_2: LayerNorm::new(width, config.bias, device),
-                mlp: Mlp::new(width, config.bias, config.mlp_dropout, device),
-            })
+            .map(|_| EncoderBlock::new(config, device))
             .collect();
         Self {
             blocks,

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::kernels::{Gelu, gelu};
@@ -73,5 +74,34 @@ impl Projection {
                 second.forward(activation.forward(first.forward(input)))
             }
         }
+    }
+}
+
+/// Linear layers with ReLU between them and none after the last.
+#[derive(Module, Debug)]
+pub struct ReluMlp {
+    /// The layers.
+    pub net: Vec<Linear>,
+}
+
+impl ReluMlp {
+    /// Layers from `input` over `hidden` to `output` numbers, weights from N(0, 0.02²).
+    pub fn new(input: usize, hidden: &[usize], output: usize, device: &Device) -> Self {
+        let inputs = std::iter::once(&input).chain(hidden);
+        let outputs = hidden.iter().chain(std::iter::once(&output));
+        let layer = |(&input, &output)| linear(input, output, true, device);
+        Self {
+            net: inputs.zip(outputs).map(layer).collect(),
+        }
+    }
+
+    /// `[batch, tokens, input] -> [batch, tokens, output]`.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+        let mut layers = self.net.iter();
+        let first = match layers.next() {
+            Some(layer) => dense(layer, input),
+            None => return input,
+        };
+        layers.fold(first, |hidden, layer| dense(layer, relu(hidden)))
     }
 }

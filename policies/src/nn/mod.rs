@@ -19,11 +19,11 @@ mod resnet_tests;
 pub mod sigma_embedding;
 pub mod swish_block;
 
-pub use attention::{Attention, AttentionConfig, KeyValue};
+pub use attention::{Attention, AttentionConfig, KeyValue, Sight};
 pub use decoder::{Decoder, DecoderConfig, NoiseConditioning};
 pub use encoder::{Encoder, EncoderConfig};
 pub use linear::{linear, linear_default};
-pub use mlp::{Mlp, MlpHead};
+pub use mlp::{Mlp, MlpHead, ReluMlp};
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use resnet::{Pooling, ResNet, ResNetConfig, Stem};
 pub use sigma_embedding::SigmaEmbedding;

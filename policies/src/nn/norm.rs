@@ -110,3 +110,19 @@ impl RmsNorm {
         input / rms * self.g.val().unsqueeze()
     }
 }
+
+/// Rows of the last axis at unit length: `x / max(|x|, epsilon)`. A row shorter than `epsilon`
+/// passes no gradient through its length.
+pub fn unit<const D: usize>(input: Tensor<D>, epsilon: f64) -> Tensor<D> {
+    input.clone() / length(input, epsilon)
+}
+
+/// `max(|x|, epsilon)` over the last axis, which becomes one.
+pub fn length<const D: usize>(input: Tensor<D>, epsilon: f64) -> Tensor<D> {
+    // Bounded before the root: its slope at zero is infinite.
+    input
+        .square()
+        .sum_dim(D - 1)
+        .clamp_min(epsilon * epsilon)
+        .sqrt()
+}

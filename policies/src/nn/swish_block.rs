@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation::silu};
 
-use super::attention::attend_rows;
+use super::attention::{Sight, attend_rows};
 use super::linear::{dense, linear_xavier};
 use super::norm::RmsNorm;
 
@@ -34,7 +34,7 @@ pub struct FusedAttention {
 impl FusedAttention {
     fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let rows = dense(&self.qkv, input);
-        dense(&self.proj, attend_rows(rows, self.heads, false, None))
+        dense(&self.proj, attend_rows(rows, self.heads, Sight::All, None))
     }
 }
 

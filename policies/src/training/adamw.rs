@@ -25,6 +25,9 @@ pub struct AdamWConfig {
     pub epsilon: f32,
     /// Decoupled weight decay, on every tensor that has a gradient.
     pub weight_decay: f32,
+    /// Whether only matrices of linear layers decay: no biases, norms and tables.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decay_linear_only: bool,
 }
 
 impl Default for AdamWConfig {
@@ -34,6 +37,7 @@ impl Default for AdamWConfig {
             beta_2: 0.9,
             epsilon: 1e-8,
             weight_decay: 0.05,
+            decay_linear_only: false,
         }
     }
 }
@@ -73,6 +77,7 @@ impl ModuleMapper for Stepper<'_> {
             return param;
         };
         let learning_rate = self.learning_rate;
+        let decays = !self.optimiser.config.decay_linear_only || self.path.is_linear();
         let optimiser = &mut *self.optimiser;
         param.map(|tensor| {
             let require_grad = tensor.is_require_grad();
@@ -81,7 +86,7 @@ impl ModuleMapper for Stepper<'_> {
             let flat = if autodiff { tensor.inner() } else { tensor };
             let count = grad.dims()[0];
             let updated = optimiser
-                .update(key, flat.reshape([count]), grad, learning_rate)
+                .update(key, flat.reshape([count]), grad, learning_rate, decays)
                 .reshape(shape);
             if autodiff {
                 Tensor::from_inner(updated).set_require_grad(require_grad)
@@ -117,13 +122,16 @@ impl AdamW {
         tensor: Tensor<1>,
         grad: Tensor<1>,
         learning_rate: f32,
+        decays: bool,
     ) -> Tensor<1> {
         let AdamWConfig {
             beta_1,
             beta_2,
             epsilon,
             weight_decay,
+            ..
         } = self.config;
+        let weight_decay = if decays { weight_decay } else { 0.0 };
         let moments = self.moments.remove(&key).unwrap_or_else(|| Moments {
             first: grad.zeros_like(),
             second: grad.zeros_like(),

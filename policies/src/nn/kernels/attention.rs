@@ -7,13 +7,13 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
-use super::attention_cpu::{AttentionShape, Layout};
+use super::attention_cpu::{AttentionShape, Layout, Sight};
 use super::flex::{like, plain, primitive, tracked, with_values};
 use super::record::record;
 
 /// Attention over oneself: `rows` are `[batch, tokens, 3 * width]` (query, key, value) and the result
 /// is `[batch, tokens, width]`. `None` if the tensor is not on the CPU.
-pub fn attend_self(rows: &Tensor<3>, heads: usize, causal: bool) -> Option<Tensor<3>> {
+pub fn attend_self(rows: &Tensor<3>, heads: usize, sight: Sight) -> Option<Tensor<3>> {
     let [batch, tokens, three] = rows.dims();
     let width = three / 3;
     let shape = AttentionShape {
@@ -23,7 +23,7 @@ pub fn attend_self(rows: &Tensor<3>, heads: usize, causal: bool) -> Option<Tenso
         keys: tokens,
         heads,
         width,
-        causal,
+        sight,
     };
     let at = Layout {
         query_row: three,
@@ -56,7 +56,7 @@ pub fn attend_cross(
     query: &Tensor<3>,
     context: &Tensor<3>,
     heads: usize,
-    causal: bool,
+    sight: Sight,
 ) -> Option<Tensor<3>> {
     let dims = query.dims();
     let [batch, queries, width] = dims;
@@ -68,7 +68,7 @@ pub fn attend_cross(
         keys,
         heads,
         width,
-        causal,
+        sight,
     };
     let at = Layout {
         query_row: width,

@@ -1,11 +1,31 @@
 //! Softmax attention on the CPU, one sample at a time: sequences are short, so scores stay in cache.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::lanes::{add_scaled, dot, exp, widest};
 
+/// Which keys a query sees: always the first of them, up to some number.
+#[derive(Clone, Debug)]
+pub enum Sight {
+    /// All.
+    All,
+    /// Query `i` sees keys `0..=i`.
+    Causal,
+    /// As many as stands here for every sample and query, row-major.
+    First(Arc<[usize]>),
+}
+
+impl Sight {
+    /// [`Sight::Causal`] or [`Sight::All`].
+    pub const fn causal(causal: bool) -> Self {
+        if causal { Self::Causal } else { Self::All }
+    }
+}
+
 /// Sizes of an attention over rows that hold several vectors side by side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttentionShape {
     /// Samples of queries.
     pub batch: usize,
@@ -19,8 +39,8 @@ pub struct AttentionShape {
     pub heads: usize,
     /// Width of queries, keys and values.
     pub width: usize,
-    /// Whether query `i` sees keys `0..=i` only.
-    pub causal: bool,
+    /// Which keys queries see.
+    pub sight: Sight,
 }
 
 /// Where queries, keys and values lie in their rows.
@@ -44,12 +64,16 @@ impl AttentionShape {
     const fn scores(&self) -> usize {
         self.heads * self.queries * self.keys
     }
-    const fn seen(&self, query: usize) -> usize {
-        if self.causal && query + 1 < self.keys {
-            query + 1
-        } else {
-            self.keys
-        }
+    fn seen(&self, sample: usize, query: usize) -> usize {
+        let seen = match &self.sight {
+            Sight::All => self.keys,
+            Sight::Causal => query + 1,
+            Sight::First(seen) => seen
+                .get(sample * self.queries + query)
+                .copied()
+                .unwrap_or(self.keys),
+        };
+        seen.min(self.keys)
     }
 
     /// Mixed values, `batch, queries, width`, and the weights, `batch, heads, queries, keys`.
@@ -59,7 +83,7 @@ impl AttentionShape {
         let one = |index: usize, mixed: &mut [f32], weights: &mut [f32]| {
             let query = &query[index * self.queries * at.query_row..];
             let key = &key[index / self.share * self.keys * at.key_row..];
-            widest(|| self.forward_sample(query, key, at, mixed, weights));
+            widest(|| self.forward_sample(index, query, key, at, mixed, weights));
         };
         let (mixed_len, weights_len) = (self.queries * self.width, self.scores());
         if self.batch == 1 {
@@ -77,6 +101,7 @@ impl AttentionShape {
     #[inline(always)]
     fn forward_sample(
         &self,
+        sample: usize,
         query: &[f32],
         key: &[f32],
         at: Layout,
@@ -86,7 +111,7 @@ impl AttentionShape {
         let (head, scale) = (self.head(), self.scale());
         for h in 0..self.heads {
             for i in 0..self.queries {
-                let seen = self.seen(i);
+                let seen = self.seen(sample, i);
                 let q = &query[i * at.query_row + h * head..][..head];
                 let row = &mut weights[(h * self.queries + i) * self.keys..][..seen];
                 let mut most = f32::NEG_INFINITY;
@@ -115,6 +140,7 @@ impl AttentionShape {
     #[allow(clippy::too_many_arguments)]
     fn backward_sample(
         &self,
+        sample: usize,
         grad: &[f32],
         query: &[f32],
         key: &[f32],
@@ -127,7 +153,7 @@ impl AttentionShape {
         let (head, scale, width) = (self.head(), self.scale(), self.width);
         for h in 0..self.heads {
             for i in 0..self.queries {
-                let seen = self.seen(i);
+                let seen = self.seen(sample, i);
                 let q = &query[i * at.query_row + h * head..][..head];
                 let out = &grad[i * width + h * head..][..head];
                 let row = &weights[(h * self.queries + i) * self.keys..][..seen];
@@ -175,6 +201,7 @@ impl AttentionShape {
                     let weights = &weights[index * self.scores()..];
                     widest(|| {
                         self.backward_sample(
+                            index,
                             grad,
                             query,
                             key,
@@ -212,6 +239,7 @@ impl AttentionShape {
                 let weights = &weights[index * self.scores()..];
                 widest(|| {
                     self.backward_sample(
+                        index,
                         grad,
                         rows,
                         rows,

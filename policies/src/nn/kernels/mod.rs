@@ -29,6 +29,7 @@ pub mod residual;
 mod tests;
 
 pub use attention::{attend_cross, attend_self};
+pub use attention_cpu::Sight;
 pub use conv::{ConvShape, conv2d};
 pub use gelu::{Gelu, gelu};
 pub use layer_norm::layer_norm;
