@@ -42,6 +42,7 @@ mod golden;
 mod gpu_tests;
 pub mod host;
 pub mod images;
+pub mod infocon;
 pub mod language;
 pub mod mdt;
 pub mod nn;
