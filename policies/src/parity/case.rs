@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use super::checkpoints;
 use super::error::ParityError;
 use super::golden::GoldenFile;
+use super::infocon;
 use super::mdt;
 use super::outputs::Outputs;
 
@@ -40,7 +41,7 @@ impl Tolerances {
 }
 
 /// All cases, family by family.
-const FAMILIES: &[&[Case]] = &[mdt::CASES, checkpoints::CASES];
+const FAMILIES: &[&[Case]] = &[mdt::CASES, checkpoints::CASES, infocon::CASES];
 
 /// The case of a file: the longest pattern that fits its name.
 pub fn find(stem: &str) -> Option<&'static Case> {

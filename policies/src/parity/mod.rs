@@ -28,6 +28,7 @@ mod checkpoints;
 pub mod compare;
 pub mod error;
 pub mod golden;
+pub mod infocon;
 pub mod mdt;
 pub mod module;
 pub mod outputs;

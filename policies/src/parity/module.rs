@@ -6,7 +6,7 @@ use burn::tensor::Gradients;
 use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::outputs::Outputs;
-use crate::checkpoint::{KeyMap, apply, specs};
+use crate::checkpoint::{KeyMap, apply, collect, specs};
 use crate::host;
 use crate::training::gradients::GradientSet;
 
@@ -31,19 +31,57 @@ pub fn put_gradients<M: Module>(
     module: &M,
     gradients: Gradients,
     file: &GoldenFile,
-    (start, prefix): (&str, &str),
+    under: (&str, &str),
     keys: &KeyMap,
 ) {
     let set = GradientSet::take(module, gradients, |_| true);
-    let specs = specs(module);
+    put_gradient_set(outputs, module, &set, file, under, keys);
+}
+
+/// As [`put_gradients`], with gradients that were taken before.
+pub fn put_gradient_set<M: Module>(
+    outputs: &mut Outputs,
+    module: &M,
+    set: &GradientSet,
+    file: &GoldenFile,
+    (start, prefix): (&str, &str),
+    keys: &KeyMap,
+) {
     let under = format!("{start}{prefix}");
-    for theirs in file.keys_under(&under) {
+    put_all(outputs, module, file, &under, keys, |key| {
+        Some(host::values(set.by_key.get(key)?.clone()))
+    });
+}
+
+/// Puts the weights of `module` that the file expects under `start`, in PyTorch's layout.
+pub fn put_weights<M: Module>(
+    outputs: &mut Outputs,
+    module: &M,
+    file: &GoldenFile,
+    start: &str,
+    keys: &KeyMap,
+) {
+    let weights = collect(module, 0);
+    put_all(outputs, module, file, start, keys, |key| {
+        Some(weights.tensors.get(key)?.values.clone())
+    });
+}
+
+fn put_all<M: Module>(
+    outputs: &mut Outputs,
+    module: &M,
+    file: &GoldenFile,
+    under: &str,
+    keys: &KeyMap,
+    values: impl Fn(&str) -> Option<Vec<f32>>,
+) {
+    let specs = specs(module);
+    for theirs in file.keys_under(under) {
         let ours = keys.rename(theirs);
         let spec = specs.iter().find(|spec| spec.key == ours);
-        let (Some(spec), Some(gradient)) = (spec, set.by_key.get(&ours)) else {
+        let (Some(spec), Some(values)) = (spec, values(&ours)) else {
             continue;
         };
-        let values = host::values(gradient.clone());
         let (shape, values) = match spec.shape.as_slice() {
             // Matrices of linear layers are (in, out) here and (out, in) there.
             &[rows, columns] if spec.linear => (
