@@ -13,6 +13,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::config::InfoConConfig;
 use super::prototypes::{Movement, Prototypes};
 use super::time_sphere::TimeSphere;
+use crate::host;
 use crate::nn::norm::unit;
 
 /// Bounds of stored radii at the start of every batch.
@@ -152,6 +153,24 @@ impl Codebook {
         self
     }
 
+    /// With concepts renumbered: number `i` is what was `order[i]`
+    /// ([`Matching`](super::matching::Matching)).
+    #[must_use]
+    pub fn renumbered(mut self, order: &[usize]) -> Self {
+        let rows = |param: Param<Tensor<2>>| {
+            param.map(|old| {
+                let rows = indices(order, &old.device());
+                let require_grad = old.is_require_grad();
+                old.detach().select(0, rows).set_require_grad(require_grad)
+            })
+        };
+        self.keys.weight = rows(self.keys.weight);
+        self.t_keys.weight = rows(self.t_keys.weight);
+        self.r_keys.weight = rows(self.r_keys.weight);
+        self.vparams.weight = rows(self.vparams.weight);
+        self
+    }
+
     /// Stored radii back in their bounds, as at the start of every batch.
     #[must_use]
     pub fn with_bounded_radii(mut self) -> Self {
@@ -191,29 +210,24 @@ impl Codebook {
     pub fn assign(&self, keys: Tensor<3>, times: &[f32], prototypes: &Prototypes) -> Assignment {
         let points = self.points(keys, times);
         let scores = self.scores(points.clone(), prototypes);
-        let best = scores.clone().detach().argmax(2).into_data();
+        let best = host::values(scores.clone().detach().argmax(2).float());
         Assignment {
             points,
             scores,
-            concepts: best.iter::<i64>().map(|index| index as usize).collect(),
+            concepts: best.into_iter().map(|index| index as usize).collect(),
         }
     }
 
     /// Where the prototypes are after an assignment.
     #[must_use]
     pub fn moved(&self, prototypes: &Prototypes, assignment: &Assignment) -> Prototypes {
-        let radii = self.radii().detach().into_data();
-        let points = assignment.points.clone().detach().into_data();
+        let radii = host::values(self.radii().detach());
+        let points = host::values(assignment.points.clone().detach());
         let how = Movement {
             decay: self.ema_decay,
             averaged: self.ema_averaged,
         };
-        prototypes.moved(
-            &points.iter::<f32>().collect::<Vec<_>>(),
-            &assignment.concepts,
-            &radii.iter::<f32>().collect::<Vec<_>>(),
-            how,
-        )
+        prototypes.moved(&points, &assignment.concepts, &radii, how)
     }
 
     /// Weights, keys and parameters of an assignment, by the moved prototypes.
@@ -293,13 +307,7 @@ fn rarity(concepts: &[usize], shape: [usize; 2], device: &Device) -> Tensor<2> {
 }
 
 fn numbers(table: &Embedding) -> Vec<f32> {
-    table
-        .weight
-        .val()
-        .detach()
-        .into_data()
-        .iter::<f32>()
-        .collect()
+    host::values(table.weight.val().detach())
 }
 
 fn replaced(param: Param<Tensor<2>>, values: Vec<f32>) -> Param<Tensor<2>> {

@@ -128,7 +128,7 @@ fn the_gradient_can_be_differentiated_again() {
 
 #[test]
 fn one_concept_for_all_states_is_the_same_as_many_copies() {
-    let device = Device::flex();
+    let device = Device::flex().autodiff();
     let layers = Layers::new(3, &device);
     let network = layers.network(true);
     let states = random([ROWS, STATE], &device);

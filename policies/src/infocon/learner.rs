@@ -6,6 +6,7 @@ use super::error::InfoConError;
 use super::model::InfoCon;
 use super::objective::{Discovery, DiscoveryBatch, ObjectiveConfig, Stage, discover};
 use super::schedules::{multi_step, warm_cosine};
+use crate::host;
 use crate::training::gradients::GradientSet;
 use crate::training::{AdamW, AdamWConfig};
 
@@ -134,8 +135,8 @@ impl DiscoveryLearner {
             turn: self.turn,
         };
         let discovery = discover(&model, batch, &self.config.objective, stage)?;
-        let total = discovery.total.clone().into_data();
-        let total = total.iter::<f32>().next().unwrap_or(f32::NAN);
+        let total = host::values(discovery.total.clone());
+        let total = total.first().copied().unwrap_or(f32::NAN);
         if !total.is_finite() {
             return Err(InfoConError::NonFinite(total));
         }

@@ -12,6 +12,7 @@ use super::sa_net::{Discrimination, ScoreActionNet};
 use super::schedules::{confidence, future_weight, masked_share};
 use super::segments::Segments;
 use super::window::Windows;
+use crate::host;
 
 /// Windows to learn from.
 #[derive(Clone, Debug)]
@@ -255,8 +256,7 @@ fn goals(
     let action_errors = step_errors(discrimination.actions.clone(), actions, &batch.lengths);
     let masked = config.mask_worst.then(|| {
         let share = masked_share(stage.progress);
-        let errors = action_errors.clone().detach().into_data();
-        let mask = mask_worst(&errors.iter::<f32>().collect::<Vec<_>>(), share);
+        let mask = mask_worst(&host::values(action_errors.clone().detach()), share);
         let mask = Tensor::from_data(TensorData::new(mask, [rows, steps]), &device);
         (share, mask)
     });

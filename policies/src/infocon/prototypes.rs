@@ -49,6 +49,11 @@ impl Prototypes {
         self.times.is_empty()
     }
 
+    /// The point of one concept; empty if there is no such concept.
+    pub fn point(&self, concept: usize) -> &[f64] {
+        self.points.get(concept).map_or(&[], Vec::as_slice)
+    }
+
     /// Points on the sphere, row-major: concepts by width of a feature plus one.
     pub fn points(&self) -> Vec<f32> {
         self.points

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{CotBatch, CotLosses, losses};
 use super::network::Cotpc;
+use crate::host;
 use crate::infocon::error::InfoConError;
 use crate::infocon::learner::{ADAM, RateSchedule};
 use crate::training::gradients::GradientSet;
@@ -80,8 +81,8 @@ impl CotLearner {
     /// If the batch does not fit or the loss is not finite; the network is left as it was then.
     pub fn step(&mut self, batch: &CotBatch) -> Result<CotStep, InfoConError> {
         let losses = losses(&self.network, batch, self.config.key_state_weight)?;
-        let total = losses.total.clone().into_data();
-        let total = total.iter::<f32>().next().unwrap_or(f32::NAN);
+        let total = host::values(losses.total.clone());
+        let total = total.first().copied().unwrap_or(f32::NAN);
         if !total.is_finite() {
             return Err(InfoConError::NonFinite(total));
         }

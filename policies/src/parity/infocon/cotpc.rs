@@ -162,7 +162,7 @@ pub fn compute_rollout(file: &GoldenFile, device: &Device) -> Result<Outputs, Pa
             rollout.push(action.as_deref(), &state)?;
             slid &= starts
                 .get(step)
-                .is_none_or(|&start| start == rollout.start());
+                .is_none_or(|&start| start == rollout.history().start());
             let decision = rollout.decide(&network, device)?;
             decided[0].extend(decision.action);
             decided[1].extend(decision.key_states);

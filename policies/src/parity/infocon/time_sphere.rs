@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use super::model::config;
+use crate::host;
 use crate::infocon::time_sphere::TimeSphere;
 use crate::parity::error::ParityError;
 use crate::parity::golden::GoldenFile;
@@ -20,7 +21,8 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
     let features = file.tensor::<3>("in/feature", device)?;
     let [rows, steps, width] = features.dims();
     let embedded = sphere.embed(features, &file.values("in/unified_t")?);
-    let points = embedded.to_data().iter::<f64>().collect::<Vec<_>>();
+    let points = host::values(embedded.clone());
+    let points = points.into_iter().map(f64::from).collect::<Vec<_>>();
     outputs.put("out/embedded", embedded);
     let split = points
         .chunks_exact(width + 1)

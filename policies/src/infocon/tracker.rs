@@ -1,0 +1,340 @@
+//! Concepts while acting: which one the robot is in, how complete it is, where it leads, and what to
+//! do next.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use cerebellum_messages::{Goal, GoalKind, GoalSpec, LatentSample, Observation};
+
+use super::config::InfoConConfig;
+use super::error::InfoConError;
+use super::history::History;
+use super::model::InfoCon;
+use super::prototypes::Prototypes;
+use super::window::Windows;
+use crate::error::PolicyError;
+use crate::host;
+
+/// Follows an episode with a trained model.
+///
+/// The codebook knows prototypes by their time in the task, from 0 to 1. The end of an episode is not
+/// known while acting, so that time runs against the expected length and stops at 1.
+#[derive(Clone, Debug)]
+pub struct ConceptTracker {
+    model: InfoCon,
+    config: InfoConConfig,
+    prototypes: Prototypes,
+    history: History,
+    expected_steps: usize,
+    device: Device,
+}
+
+/// The newest state through the eyes of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConceptReading {
+    /// The concept: the assigned one, or the one that was asked for.
+    pub concept: usize,
+    /// Weights of all concepts; they sum to 1.
+    pub weights: Vec<f32>,
+    /// How complete the concept is, 0 to 1: low inside its segment, high where it is over.
+    pub completion: f32,
+    /// Gradient of the completion with respect to the state, `state_dim` numbers.
+    pub direction: Vec<f32>,
+    /// The state in which the segment should end, `state_dim` numbers.
+    pub key_state: Vec<f32>,
+    /// The action that the concept suggests, `action_dim` numbers.
+    pub action: Vec<f32>,
+}
+
+impl ConceptTracker {
+    /// Follows episodes of about `expected_steps` steps.
+    ///
+    /// # Errors
+    /// If `expected_steps` is 0 or the sizes do not go together.
+    pub fn new(
+        model: InfoCon,
+        config: InfoConConfig,
+        expected_steps: usize,
+        device: &Device,
+    ) -> Result<Self, InfoConError> {
+        config.check()?;
+        if expected_steps == 0 {
+            let expected = "at least 1";
+            return Err(InfoConError::input(
+                "expected steps",
+                expected_steps,
+                expected,
+            ));
+        }
+        Ok(Self {
+            prototypes: model.key_book.prototypes(),
+            history: History::new(config.state_dim, config.action_dim, config.context),
+            model,
+            config,
+            expected_steps,
+            device: device.clone(),
+        })
+    }
+
+    /// Forgets the episode.
+    pub fn reset(&mut self) {
+        let config = &self.config;
+        self.history = History::new(config.state_dim, config.action_dim, config.context);
+    }
+
+    /// Takes the next state, and the action that led to it (`None` for the first).
+    ///
+    /// # Errors
+    /// As [`History::push`].
+    pub fn push(&mut self, action: Option<&[f32]>, state: &[f32]) -> Result<(), InfoConError> {
+        self.history.push(action, state)
+    }
+
+    /// Reads the newest state, under its own concept or, if one is asked for, as if the robot were
+    /// in that one.
+    ///
+    /// # Errors
+    /// If no state was seen yet or there is no such concept.
+    pub fn read(&self, concept: Option<usize>) -> Result<ConceptReading, InfoConError> {
+        let concepts = self.prototypes.len();
+        if let Some(asked) = concept.filter(|&asked| asked >= concepts) {
+            let expected = format!("less than {concepts}");
+            return Err(InfoConError::input("concept", asked, expected));
+        }
+        let windows = self.windows()?;
+        let steps = self.history.len();
+        let times = (0..steps).map(|step| {
+            let step = self.history.start() + step;
+            (step as f32 / self.expected_steps as f32).min(1.0)
+        });
+        let times = times.collect::<Vec<_>>();
+        let book = &self.model.key_book;
+        let keys = self.model.key_net.keys(&windows);
+        let mut assignment = book.assign(keys, &times, &self.prototypes);
+        if let Some(asked) = concept {
+            assignment.concepts.fill(asked);
+        }
+        let quantised = book.quantise(&assignment, &self.prototypes);
+        let key_states = self.model.future_net.forward(&windows, quantised.keys);
+        let found =
+            self.model
+                .sa_net
+                .forward(&windows, quantised.parameters, Some(key_states.clone()));
+        let newest = |tensor: Tensor<3>| host::values(tensor.narrow(1, steps - 1, 1));
+        let completion = found.score.probability().reshape([1, steps, 1]);
+        Ok(ConceptReading {
+            concept: assignment.concepts.last().copied().unwrap_or(0),
+            weights: newest(quantised.log_weights.exp()),
+            completion: newest(completion).first().copied().unwrap_or(f32::NAN),
+            direction: newest(found.gradient),
+            key_state: newest(key_states),
+            action: newest(found.actions),
+        })
+    }
+
+    fn windows(&self) -> Result<Windows, InfoConError> {
+        let steps = self.history.len();
+        let tensor = |values: &[f32], rows: usize, width: usize| -> Tensor<3> {
+            let data = TensorData::new(values.to_vec(), [1, rows, width]);
+            Tensor::from_data(data, &self.device)
+        };
+        let states = tensor(self.history.states(), steps, self.config.state_dim);
+        let actions =
+            (steps > 1).then(|| tensor(self.history.actions(), steps - 1, self.config.action_dim));
+        let last = self.config.max_timestep - 1;
+        let start = self.history.start().min(last);
+        Windows::new(states, actions, vec![start], &self.config)
+    }
+}
+
+impl ConceptReading {
+    /// The reading as latents of a plan: `concept` (weights of all), `concept/completion`,
+    /// `concept/direction` and `concept/key_state`.
+    pub fn latents(&self, observation: &Observation, generation: u64) -> Vec<LatentSample> {
+        let completion = [self.completion];
+        let parts: [(&str, &[f32]); 4] = [
+            ("concept", &self.weights),
+            ("concept/completion", &completion),
+            ("concept/direction", &self.direction),
+            ("concept/key_state", &self.key_state),
+        ];
+        let latent = |(name, values): (&str, &[f32])| LatentSample {
+            stamp: observation.stamp,
+            tick: observation.tick,
+            generation,
+            name: name.to_owned(),
+            shape: vec![values.len() as u32],
+            values: values.to_vec(),
+        };
+        parts.into_iter().map(latent).collect()
+    }
+}
+
+/// Concepts to go through in order: a task made of parts that were found in others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConceptSequence {
+    ids: Vec<usize>,
+    at: usize,
+    complete_for: usize,
+    /// The completion from which on a concept counts as over.
+    pub threshold: f32,
+    /// For how many steps in a row, so that one odd reading does not end it.
+    pub patience: usize,
+}
+
+impl ConceptSequence {
+    /// In the given order.
+    ///
+    /// # Errors
+    /// If there is none, or one is not below `concepts`.
+    pub fn new(ids: Vec<usize>, concepts: usize) -> Result<Self, InfoConError> {
+        if ids.is_empty() || ids.iter().any(|&id| id >= concepts) {
+            let expected = format!("at least one, each less than {concepts}");
+            return Err(InfoConError::input("concepts to follow", ids, expected));
+        }
+        Ok(Self {
+            ids,
+            at: 0,
+            complete_for: 0,
+            threshold: 0.5,
+            patience: 2,
+        })
+    }
+
+    /// From a goal of kind `concept`.
+    ///
+    /// # Errors
+    /// If the goal is of another kind, or names a concept that is not below `concepts`.
+    pub fn from_goal(goal: &Goal, concepts: usize, policy: &str) -> Result<Self, PolicyError> {
+        let GoalSpec::Concept { ids } = &goal.spec else {
+            return Err(PolicyError::GoalKind {
+                policy: policy.to_owned(),
+                accepted: vec![GoalKind::Concept],
+                found: goal.kind(),
+            });
+        };
+        let ids = ids.iter().map(|&id| id as usize).collect();
+        Self::new(ids, concepts).map_err(|error| PolicyError::GoalContent {
+            id: goal.id,
+            reason: error.to_string(),
+        })
+    }
+
+    /// The concept to follow now: the last one stays when all are over.
+    pub fn current(&self) -> usize {
+        let last = self.ids.len().saturating_sub(1);
+        self.ids.get(self.at.min(last)).copied().unwrap_or(0)
+    }
+
+    /// Whether all are over.
+    pub const fn is_over(&self) -> bool {
+        self.at >= self.ids.len()
+    }
+
+    /// Takes the completion of the current concept; true if that ended it.
+    pub fn advance(&mut self, completion: f32) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        // Not a number is not complete.
+        self.complete_for = if completion >= self.threshold {
+            self.complete_for + 1
+        } else {
+            0
+        };
+        let ended = self.complete_for >= self.patience.max(1);
+        if ended {
+            self.at += 1;
+            self.complete_for = 0;
+        }
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tracker(key_state_input: bool) -> Result<ConceptTracker, InfoConError> {
+        let config = InfoConConfig {
+            width: 8,
+            heads: 2,
+            hidden: 4,
+            context: 3,
+            key_dim: 4,
+            parameter_dim: 4,
+            concepts: 3,
+            key_state_input,
+            ..InfoConConfig::published(2, 1, 4)
+        };
+        let device = Device::flex();
+        let model = InfoCon::new(&config, &device)?;
+        ConceptTracker::new(model, config, 5, &device)
+    }
+
+    #[test]
+    fn every_state_has_a_reading_however_long_the_episode() -> Result<(), InfoConError> {
+        for key_state_input in [false, true] {
+            let mut tracker = tracker(key_state_input)?;
+            assert!(tracker.read(None).is_err(), "no state yet");
+            tracker.push(None, &[0.1, 0.2])?;
+            for step in 0..10 {
+                let reading = tracker.read(None)?;
+                assert!(reading.concept < 3);
+                assert!((reading.weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+                assert!((0.0..=1.0).contains(&reading.completion));
+                let widths = [&reading.direction, &reading.key_state, &reading.action];
+                assert_eq!(widths.map(Vec::len), [2, 2, 1]);
+                tracker.push(Some(&[0.5]), &[step as f32, 0.0])?;
+            }
+            tracker.reset();
+            assert!(tracker.read(None).is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_concept_can_be_asked_for() -> Result<(), InfoConError> {
+        let mut tracker = tracker(false)?;
+        tracker.push(None, &[0.1, 0.2])?;
+        for concept in 0..3 {
+            assert_eq!(tracker.read(Some(concept))?.concept, concept);
+        }
+        assert!(tracker.read(Some(3)).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_goal_names_the_concepts() {
+        let goal = |spec| Goal { id: 4, spec };
+        let ids = GoalSpec::Concept { ids: vec![1, 2] };
+        let sequence = ConceptSequence::from_goal(&goal(ids.clone()), 3, "test");
+        assert!(sequence.is_ok_and(|sequence| sequence.current() == 1));
+        let beyond = ConceptSequence::from_goal(&goal(ids), 2, "test");
+        assert!(matches!(
+            beyond,
+            Err(PolicyError::GoalContent { id: 4, .. })
+        ));
+        let text = GoalSpec::Language {
+            text: "stack".to_owned(),
+        };
+        let other = ConceptSequence::from_goal(&goal(text), 3, "test");
+        assert!(matches!(other, Err(PolicyError::GoalKind { .. })));
+    }
+
+    #[test]
+    fn a_sequence_goes_on_when_a_concept_stays_complete() -> Result<(), InfoConError> {
+        let mut sequence = ConceptSequence::new(vec![2, 0], 3)?;
+        assert!(!sequence.advance(0.9));
+        assert!(!sequence.advance(0.1), "not in a row");
+        assert!(!sequence.advance(0.9));
+        assert_eq!(sequence.current(), 2);
+        assert!(sequence.advance(0.9));
+        assert_eq!(sequence.current(), 0);
+        assert!(!sequence.advance(f32::NAN));
+        assert!(!sequence.advance(0.5) && sequence.advance(0.5));
+        assert!(sequence.is_over() && !sequence.advance(1.0));
+        assert_eq!(sequence.current(), 0, "the last one stays");
+        assert!(ConceptSequence::new(vec![], 3).is_err());
+        assert!(ConceptSequence::new(vec![3], 3).is_err());
+        Ok(())
+    }
+}
