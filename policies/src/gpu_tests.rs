@@ -9,6 +9,8 @@
 )]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -20,11 +22,14 @@ use crate::golden::{close, path, vec};
 use crate::host;
 use crate::language::StaticTable;
 use crate::mdt::MdtPolicy;
-use crate::mdt::fixtures::{goal, observation_of};
+use crate::mdt::fixtures::{goal, observation, observation_of, package};
 use crate::mdt::loss::normals;
+use crate::mdt::online::{FORESIGHT, INVERSE_DYNAMICS, MdtOnline, OnlineConfig};
 use crate::nn::kernels::gelu;
+use crate::online::{Experience, ExperienceBatch, ObjectiveId, OnlineModel as _};
 use crate::parity;
 use crate::policy::{Plan, PlanBudget, Policy as _};
+use crate::training::tests::Letters;
 
 /// The GPU; `None`, with the reason in the test's output, if there is none.
 fn gpu() -> Option<Device> {
@@ -81,18 +86,29 @@ fn gelu_has_the_gradient_of_its_exact_form() {
     close("its gradient", &on_gpu.1, &on_cpu.1, 1e-6);
 }
 
+/// Every golden file of a family, as `cerebellum parity --device wgpu` does it.
 fn agrees(family: &str) {
     let Some(device) = gpu() else { return };
     let report = parity::run(&path(family), &device, &mut |_| ()).unwrap();
+    println!("{report}");
     assert_eq!(report.failed, 0, "{report}");
     assert!(report.passed > 0, "{report}");
-    println!("{report}");
 }
 
-#[test]
-fn the_cases_of_mdt_agree_with_the_reference() {
-    agrees("mdt");
+/// A test per family, so that each is short and they run side by side.
+macro_rules! families {
+    ($($family:ident)*) => {
+        mod agrees_with_the_reference {
+            $(
+                #[test]
+                fn $family() {
+                    super::agrees(stringify!($family));
+                }
+            )*
+        }
+    };
 }
+families!(grif hilp infocon mdt);
 
 /// The same observation, goal and seed must give the same chunk on every device.
 #[test]
@@ -131,4 +147,72 @@ fn the_shipped_policy_plans_as_on_the_cpu() {
         distance(&on_gpu[0], &on_gpu[1])
     );
     assert!(distance(&on_gpu[0], &on_gpu[1]) > 1e-2, "plans differ");
+}
+
+/// The runtime makes a policy in one thread, plans with it in another and learns in a third, all on
+/// one device.
+#[test]
+fn threads_share_the_device() {
+    let Some(device) = gpu() else { return };
+    let mut policies = [(); 3].map(|()| {
+        let mut policy = MdtPolicy::new(&package(), Arc::new(Letters(8)), &device).unwrap();
+        policy.reset(&goal(1, "push")).unwrap();
+        policy
+    });
+    let plan = |policy: &mut MdtPolicy, seed: u64| {
+        let budget = PlanBudget {
+            deadline: None,
+            max_steps: 4,
+            seed,
+        };
+        let plan = policy.plan(&observation(4 + seed as usize), budget);
+        plan.unwrap().chunk.actions
+    };
+    let alone = [0, 1, 2, 3].map(|seed| plan(&mut policies[0], seed));
+    let weights = policies[0].weights();
+    thread::scope(|scope| {
+        for policy in &mut policies {
+            scope.spawn(|| {
+                for round in 0..2 {
+                    for (seed, alone) in (0..).zip(&alone) {
+                        assert_eq!(plan(policy, seed), *alone, "round {round}, seed {seed}");
+                    }
+                    policy.load(&weights).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_learner_learns_as_on_the_cpu() {
+    let Some(device) = gpu() else { return };
+    let moment = |i: usize| Experience {
+        observation: observation(2 + 3 * i),
+        future: observation(3 + 3 * i),
+        actions: vec![0.25 * i as f32; 3 * 7],
+        goal: goal(1, "push"),
+    };
+    let batch = ExperienceBatch {
+        moments: (0..4).map(moment).collect(),
+        seed: 5,
+    };
+    for name in [FORESIGHT, INVERSE_DYNAMICS] {
+        let objective = ObjectiveId(name.into());
+        let [on_cpu, on_gpu] = [&Device::flex(), &device].map(|device| {
+            let (config, language) = (OnlineConfig::default(), Arc::new(Letters(8)));
+            let mut learner = MdtOnline::new(&package(), config, language, device).unwrap();
+            let mut numbers = Vec::new();
+            for _ in 0..3 {
+                let report = learner.step(&batch, &objective).unwrap();
+                numbers.extend([report.loss, report.grad_norm]);
+            }
+            let after = learner.evaluate(&learner.snapshot(), &batch, &objective);
+            let after = after.unwrap();
+            numbers.extend(after.losses);
+            (numbers, after.actions.concat())
+        });
+        close(name, &on_gpu.0, &on_cpu.0, 1e-3);
+        close(name, &on_gpu.1, &on_cpu.1, 1e-3);
+    }
 }
