@@ -1,6 +1,8 @@
 //! How fast the tabletop policy trains and plans on this machine's CPU.
 //!
-//! `cargo run --release -p cerebellum-policies --example throughput [batch] [steps]`
+//! `cargo run --release -p cerebellum-policies --example throughput [batch] [steps] [told]`
+//!
+//! `told` leaves image goals and the contrastive alignment out.
 
 #![allow(clippy::print_stdout)]
 
@@ -41,7 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter_map(|word| word.parse::<u64>().ok());
     let batch = numbers.next().unwrap_or(64) as usize;
     let steps = numbers.next().unwrap_or(10);
-    let network = MdtConfig::tabletop();
+    let mut network = MdtConfig::tabletop();
+    if std::env::args().any(|word| word == "told") {
+        (network.goal_encoder, network.alignment) = (None, None);
+    }
     let size = network.static_camera.size;
     let length = 4 * batch;
     let track = |name: &str| CameraTrack {

@@ -3,6 +3,8 @@
 use cerebellum_messages::{ActionSpace, GoalKind, TCP_DELTA_DIM};
 use serde::{Deserialize, Serialize};
 
+use super::alignment::{AlignmentConfig, LatentPooling};
+use super::goal_encoder::GoalEncoderConfig;
 use crate::diffusion::{Density, Preconditioning, Schedule, density::NoiseRange};
 use crate::nn::{Pooling, ResNetConfig, Stem};
 use crate::policy::{CameraSpec, PolicySpec};
@@ -151,6 +153,12 @@ pub struct MdtConfig {
     pub diffusion: DiffusionConfig,
     /// Masked generative foresight, if trained.
     pub foresight: Option<ForesightConfig>,
+    /// How pictures of the wanted outcome become goal vectors, if the policy takes them.
+    #[serde(default)]
+    pub goal_encoder: Option<GoalEncoderConfig>,
+    /// Contrastive alignment of told and shown goals, if trained.
+    #[serde(default)]
+    pub alignment: Option<AlignmentConfig>,
     /// Hidden width of the inverse-dynamics head, if there is one (see [`crate::objectives`]).
     pub inverse_dynamics: Option<usize>,
     /// Actions per second.
@@ -230,6 +238,8 @@ impl MdtConfig {
                 mask_ratio: 0.75,
                 lookahead: 3,
             }),
+            goal_encoder: Some(GoalEncoderConfig::tabletop()),
+            alignment: Some(AlignmentConfig::default()),
             inverse_dynamics: Some(2 * width),
             rate_hz: 20.0,
             translation_scale: 0.02,
@@ -274,6 +284,9 @@ impl MdtConfig {
                 mask_ratio: 0.75,
                 lookahead: 3,
             }),
+            // The authors' goal encoders are frozen and outside of the policy.
+            goal_encoder: None,
+            alignment: None,
             inverse_dynamics: None,
             rate_hz: 30.0,
             ..Self::tabletop()
@@ -283,6 +296,18 @@ impl MdtConfig {
     /// Cameras, static first.
     pub const fn cameras(&self) -> [&CameraConfig; 2] {
         [&self.static_camera, &self.gripper_camera]
+    }
+
+    /// Kinds of goals that the policy takes.
+    pub fn goals(&self) -> Vec<GoalKind> {
+        let images = self.goal_encoder.as_ref().map(|_| GoalKind::Image);
+        std::iter::once(GoalKind::Language).chain(images).collect()
+    }
+
+    /// Whether the camera encoders look at the pictures with the goal in mind, so that another goal
+    /// needs another encoding.
+    pub fn cameras_see_goal(&self) -> bool {
+        self.cameras().iter().any(|camera| camera.encoder.goal_film)
     }
 
     /// What the policy needs and gives.
@@ -299,7 +324,7 @@ impl MdtConfig {
                 })
                 .to_vec(),
             proprioception: self.denoiser.proprioception > 0,
-            goals: vec![GoalKind::Language],
+            goals: self.goals(),
             action_space: ActionSpace::TcpDelta,
             action_dim: self.denoiser.action_dim,
             horizon: self.denoiser.horizon,
@@ -352,6 +377,9 @@ impl MdtConfig {
                 return Some("foresight.mask_ratio must lie in [0, 1)".into());
             }
         }
+        if let Some(problem) = self.goal_problem() {
+            return Some(problem);
+        }
         self.cameras().iter().find_map(|camera| {
             if camera.size == 0 {
                 return Some(format!("camera {} has size 0", camera.name));
@@ -360,6 +388,25 @@ impl MdtConfig {
                 .encoder
                 .problem()
                 .map(|problem| format!("encoder of camera {}: {problem}", camera.name))
+        })
+    }
+
+    fn goal_problem(&self) -> Option<String> {
+        if let Some(problem) = self
+            .goal_encoder
+            .as_ref()
+            .and_then(GoalEncoderConfig::problem)
+        {
+            return Some(format!("goal_encoder: {problem}"));
+        }
+        let LatentPooling::Token { index } = self.alignment.as_ref()?.pooling;
+        if self.goal_encoder.is_none() {
+            return Some("alignment needs a goal_encoder".into());
+        }
+        let noise = usize::from(self.denoiser.noise == NoiseInput::EncoderToken);
+        let tokens = 3 + noise + usize::from(self.denoiser.proprioception > 0);
+        (index >= tokens).then(|| {
+            format!("alignment.pooling takes token {index}, but the context has {tokens} tokens")
         })
     }
 }

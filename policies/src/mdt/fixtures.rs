@@ -73,3 +73,12 @@ pub fn goal(id: u64, text: &str) -> Goal {
         spec: GoalSpec::Language { text: text.into() },
     }
 }
+
+/// A picture of the wanted outcome: what [`observation`] shows.
+pub fn shown_goal(id: u64, column: usize) -> Goal {
+    let frame = observation(column).frames.swap_remove(0);
+    Goal {
+        id,
+        spec: GoalSpec::Image { frame },
+    }
+}

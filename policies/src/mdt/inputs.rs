@@ -1,7 +1,7 @@
 //! From observations to network inputs.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use cerebellum_messages::{JointState, Observation, TcpPose};
+use cerebellum_messages::{Frame, JointState, Observation, TcpPose};
 
 use super::config::{CameraConfig, MdtConfig, TABLETOP_PROPRIOCEPTION};
 use super::model::Inputs;
@@ -70,10 +70,21 @@ pub fn pixels<'a>(
             what: format!("image of camera `{}`", camera.name),
             needed: format!("a {0}x{0} rgb8 image of it", camera.size),
         })?;
+    checked_pixels(frame, camera)
+}
+
+/// The pixels of a picture of a camera.
+///
+/// # Errors
+/// If its size differs.
+pub(super) fn checked_pixels<'a>(
+    frame: &'a Frame,
+    camera: &CameraConfig,
+) -> Result<&'a [u8], PolicyError> {
     let side = camera.size as u32;
     if frame.width != side
         || frame.height != side
-        || frame.data.len() != cerebellum_messages::Frame::expected_len(side, side)
+        || frame.data.len() != Frame::expected_len(side, side)
     {
         return Err(PolicyError::InputShape {
             what: format!("image of camera `{}`", camera.name),

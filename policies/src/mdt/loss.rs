@@ -61,8 +61,11 @@ pub fn normals(count: usize, rng: &mut impl Rng) -> Vec<f32> {
 pub struct ActionLoss {
     /// Loss per sample, averaged over its noise draws: `[batch]`.
     pub per_sample: Tensor<1>,
-    /// The context, `[batch, tokens, width]`, without noise repeats.
+    /// The context, `[batch, tokens, width]`; of each sample's first draw, if it depends on the
+    /// noise level.
     pub context: Tensor<3>,
+    /// Embedded noise level of each sample's first draw, `[batch, 1, width]`.
+    pub noise: Tensor<3>,
 }
 
 /// `|F(c_in x, s) - (a - c_skip x) / c_out|²` with `x = a + s n`, averaged over horizon, action
@@ -88,7 +91,7 @@ pub fn action_loss(
         let tokens = tokens.repeat_interleave(draws);
         let context = denoiser.context(tokens, GoalHead::Goal, Some(&embedded));
         let projected = denoiser.project(&context);
-        (context, projected)
+        (first_of(context, draws), projected)
     } else {
         let context = denoiser.context(tokens, GoalHead::Goal, None);
         // The decoder's rows of one sample share its keys and values.
@@ -118,7 +121,17 @@ pub fn action_loss(
     ActionLoss {
         per_sample,
         context,
+        noise: first_of(embedded, draws),
     }
+}
+
+/// The first of every `draws` rows.
+fn first_of(rows: Tensor<3>, draws: usize) -> Tensor<3> {
+    let [count, tokens, width] = rows.dims();
+    let batch = count / draws;
+    rows.reshape([batch, draws, tokens * width])
+        .narrow(1, 0, 1)
+        .reshape([batch, tokens, width])
 }
 
 fn vector(values: &[f32], device: &Device) -> Tensor<1> {

@@ -4,17 +4,23 @@
 //! decoder reads the noisy actions, attends to the encoder's output, and learns of the noise level
 //! through adaptive layer norm. The file names say which part of the paper is where:
 //! [`denoiser`] the network, [`loss`] the diffusion loss, [`mgf`] masked generative foresight,
-//! [`policy`] inference, [`online`] learning on the robot.
+//! [`alignment`] contrastive latent alignment, [`goal_encoder`] image goals, [`policy`] inference,
+//! [`online`] learning on the robot.
 //!
 //! Departures from the paper are options of [`MdtConfig`] that are off in [`MdtConfig::paper`].
 
+pub mod alignment;
 pub mod config;
 pub mod denoiser;
 #[cfg(test)]
 mod denoiser_tests;
+mod experience;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod goal_encoder;
+mod goals;
 pub mod inputs;
+mod load;
 pub mod loss;
 pub mod mgf;
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! All networks of an MDT policy together.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
 
+use super::alignment::logit_scale;
 use super::config::MdtConfig;
 use super::denoiser::{Denoiser, GoalHead, Tokens};
+use super::goal_encoder::GoalEncoder;
 use super::mgf::Foresight;
 use crate::nn::ResNet;
 use crate::objectives::inverse_dynamics::InverseDynamics;
@@ -27,6 +29,10 @@ pub struct Mdt {
     pub gripper_resnet: ResNet,
     /// Masked generative foresight, if trained.
     pub gen_img: Option<Foresight>,
+    /// Encoder of image goals, if the policy takes them; the authors' is outside of the policy.
+    pub goal_encoder: Option<GoalEncoder>,
+    /// Logarithm of the inverse temperature of the contrastive alignment, `[1]`, if trained.
+    pub logit_scale: Option<Param<Tensor<1>>>,
     /// Inverse dynamics, if trained; not in the authors' code.
     pub inverse_dynamics: Option<InverseDynamics>,
 }
@@ -44,6 +50,34 @@ pub struct Inputs {
     pub proprioception: Option<Tensor<2>>,
 }
 
+impl Inputs {
+    /// `count` rows from `start` on.
+    pub fn narrow(&self, start: usize, count: usize) -> Self {
+        Self {
+            static_images: self.static_images.clone().narrow(0, start, count),
+            gripper_images: self.gripper_images.clone().narrow(0, start, count),
+            goal: self.goal.clone().narrow(0, start, count),
+            proprioception: self
+                .proprioception
+                .clone()
+                .map(|state| state.narrow(0, start, count)),
+        }
+    }
+
+    /// Some of the rows, by their numbers.
+    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        Self {
+            static_images: self.static_images.clone().select(0, rows.clone()),
+            gripper_images: self.gripper_images.clone().select(0, rows.clone()),
+            goal: self.goal.clone().select(0, rows.clone()),
+            proprioception: self
+                .proprioception
+                .clone()
+                .map(|state| state.select(0, rows.clone())),
+        }
+    }
+}
+
 /// Vectors of both cameras, `[batch, observation_dim]` each.
 #[derive(Clone, Debug)]
 pub struct Views {
@@ -54,6 +88,14 @@ pub struct Views {
 }
 
 impl Views {
+    /// `count` rows from `start` on.
+    pub fn narrow(&self, start: usize, count: usize) -> Self {
+        Self {
+            static_view: self.static_view.clone().narrow(0, start, count),
+            gripper_view: self.gripper_view.clone().narrow(0, start, count),
+        }
+    }
+
     /// Both vectors side by side, `[batch, 2 * observation_dim]`.
     pub fn joined(self) -> Tensor<2> {
         Tensor::cat(vec![self.static_view, self.gripper_view], 1)
@@ -83,6 +125,11 @@ impl Mdt {
                 .foresight
                 .as_ref()
                 .map(|foresight| Foresight::new(foresight, d.width, device)),
+            goal_encoder: config
+                .goal_encoder
+                .as_ref()
+                .map(|encoder| GoalEncoder::new(encoder, d.goal_dim, device)),
+            logit_scale: config.alignment.as_ref().map(|_| logit_scale(device)),
             inverse_dynamics: config.inverse_dynamics.map(|hidden| {
                 InverseDynamics::new(
                     2 * d.observation_dim,

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::config::MdtConfig;
-use super::inputs::{InputBatch, foresight_targets};
+use super::experience::Experienced;
+use super::goals::GoalVectors;
+use super::load::{IN_MEMORY, Loaded, load};
 use super::model::{Inputs, Mdt};
 use super::planning::{Ladder, encode, sample, starting_noise};
-use super::policy::{GoalVectors, IN_MEMORY};
 use super::statistics::Statistics;
-use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::{LearnError, PolicyError};
 use crate::language::SentenceEncoder;
@@ -30,6 +28,8 @@ use crate::training::gradients::GradientSet;
 
 /// Name of the masked generative foresight objective.
 pub const FORESIGHT: &str = "mgf";
+/// Name of the contrastive latent alignment objective.
+pub const ALIGNMENT: &str = "cla";
 /// Name of the inverse dynamics objective.
 pub const INVERSE_DYNAMICS: &str = "inverse_dynamics";
 
@@ -66,6 +66,7 @@ impl Default for OnlineConfig {
                 "static_resnet.",
                 "gripper_resnet.",
                 "gen_img.",
+                "logit_scale",
                 "inverse_dynamics.",
             ]
             .map(String::from)
@@ -98,19 +99,18 @@ impl MdtOnline {
         language: Arc<dyn SentenceEncoder>,
         device: &Device,
     ) -> Result<Self, PolicyError> {
-        let Network::Mdt { config, statistics } = &package.network;
         let device = device.clone().inner().autodiff();
-        let goals = GoalVectors::new(language, config, &package.language)?;
-        let model = apply(
-            Mdt::new(config, &device),
-            &package.weights,
-            Path::new(IN_MEMORY),
-        )?;
+        let Loaded {
+            config,
+            statistics,
+            model,
+            goals,
+        } = load(package, language, &device)?;
         Ok(Self {
             average: Average::of(&model),
             optimiser: AdamW::new(online.adamw),
-            config: (**config).clone(),
-            statistics: statistics.clone(),
+            config,
+            statistics,
             generation: package.weights.generation,
             online,
             device,
@@ -134,7 +134,7 @@ impl MdtOnline {
         }
     }
 
-    /// Loss per moment, `[moments]`.
+    /// Loss per moment, `[moments]`, and the inputs.
     fn losses(
         &self,
         model: &Mdt,
@@ -142,86 +142,22 @@ impl MdtOnline {
         objective: &ObjectiveId,
         device: &Device,
     ) -> Result<(Tensor<1>, Inputs), LearnError> {
-        if batch.moments.is_empty() {
-            return Err(LearnError::Batch("it is empty".into()));
-        }
-        let mut goals = self.goals.clone();
-        let mut now = InputBatch::new(&self.config, &self.statistics);
-        for moment in &batch.moments {
-            now.push(&moment.observation, goals.get(&moment.goal)?)?;
-        }
-        let inputs = now.finish(device);
+        let settings = (&self.config, &self.statistics);
+        let moments = Experienced::new(settings, model, &self.goals, batch, device)?;
         let losses = match objective.0.as_str() {
-            FORESIGHT => self.foresight(model, batch, &inputs, device)?,
-            INVERSE_DYNAMICS => self.inverse_dynamics(model, batch, &inputs, goals, device)?,
-            _ => return Err(self.unknown(objective)),
+            FORESIGHT => moments.foresight()?,
+            ALIGNMENT => moments.alignment()?,
+            INVERSE_DYNAMICS => moments.inverse_dynamics(self.lookahead() as usize)?,
+            _ => None,
         };
-        Ok((losses, inputs))
-    }
-
-    fn foresight(
-        &self,
-        model: &Mdt,
-        batch: &ExperienceBatch,
-        inputs: &Inputs,
-        device: &Device,
-    ) -> Result<Tensor<1>, LearnError> {
-        let (Some(decoder), Some(config)) = (&model.gen_img, &self.config.foresight) else {
-            return Err(self.unknown(&ObjectiveId(FORESIGHT.into())));
-        };
-        if model.denoiser().context_has_noise() {
-            return Err(LearnError::Batch(
-                "this network's context depends on a noise level".into(),
-            ));
-        }
-        let future = batch.moments.iter().map(|moment| &moment.future);
-        let targets = foresight_targets(future, &self.config, config.resolution, device)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(batch.seed);
-        let uniforms = (0..batch.moments.len() * decoder.patches())
-            .map(|_| rng.random::<f32>())
-            .collect::<Vec<_>>();
-        let context = model.context(inputs, None);
-        Ok(decoder
-            .forward(context, targets, decoder.mask(&uniforms))
-            .loss)
-    }
-
-    fn inverse_dynamics(
-        &self,
-        model: &Mdt,
-        batch: &ExperienceBatch,
-        inputs: &Inputs,
-        mut goals: GoalVectors,
-        device: &Device,
-    ) -> Result<Tensor<1>, LearnError> {
-        let Some(head) = &model.inverse_dynamics else {
-            return Err(self.unknown(&ObjectiveId(INVERSE_DYNAMICS.into())));
-        };
-        let width = self.lookahead() as usize * self.config.denoiser.action_dim;
-        let mut actions = Vec::with_capacity(batch.moments.len() * width);
-        let mut later = InputBatch::new(&self.config, &self.statistics);
-        for (index, moment) in batch.moments.iter().enumerate() {
-            let executed = moment.actions.get(..width).ok_or_else(|| {
-                LearnError::Batch(format!(
-                    "moment {index} has {} action numbers, inverse dynamics needs {width}",
-                    moment.actions.len()
-                ))
-            })?;
-            actions.extend_from_slice(executed);
-            later.push(&moment.future, goals.get(&moment.goal)?)?;
-        }
-        let before = model.views(inputs).joined();
-        let after = model.views(&later.finish(device)).joined();
-        let shape = [batch.moments.len(), width];
-        let actions = Tensor::from_data(TensorData::new(actions, shape), device);
-        Ok(head.loss(before, after, actions))
+        let losses = losses.ok_or_else(|| self.unknown(objective))?;
+        Ok((losses, moments.inputs))
     }
 }
 
 impl OnlineModel for MdtOnline {
     fn objectives(&self) -> Vec<ObjectiveSpec> {
-        let lookahead = self.lookahead();
-        let spec = |id: &str, about: &str| ObjectiveSpec {
+        let spec = |id: &str, lookahead: u32, about: &str| ObjectiveSpec {
             id: ObjectiveId(id.into()),
             lookahead,
             about: about.into(),
@@ -229,6 +165,7 @@ impl OnlineModel for MdtOnline {
         let foresight = self.config.foresight.as_ref().map(|_| {
             spec(
                 FORESIGHT,
+                self.lookahead(),
                 "Reconstruct hidden patches of both cameras' next pictures from the context (MDT, \
                  arXiv 2407.05996, masked generative foresight).",
             )
@@ -236,11 +173,21 @@ impl OnlineModel for MdtOnline {
         let inverse = self.config.inverse_dynamics.map(|_| {
             spec(
                 INVERSE_DYNAMICS,
+                self.lookahead(),
                 "Tell the executed actions from the pictures before and after them (policy \
                  adaptation during deployment, arXiv 2007.04309).",
             )
         });
-        foresight.into_iter().chain(inverse).collect()
+        let alignment = self.config.alignment.as_ref().map(|alignment| {
+            spec(
+                ALIGNMENT,
+                alignment.lookahead,
+                "Make the context of a told goal that of its shown outcome (MDT, arXiv 2407.05996, \
+                 contrastive latent alignment).",
+            )
+        });
+        let all = foresight.into_iter().chain(alignment).chain(inverse);
+        all.collect()
     }
 
     fn step(

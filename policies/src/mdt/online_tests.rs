@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use super::fixtures::{goal, observation, package};
-use super::online::{FORESIGHT, INVERSE_DYNAMICS, MdtOnline, OnlineConfig};
+use super::fixtures::{goal, observation, package, shown_goal};
+use super::online::{ALIGNMENT, FORESIGHT, INVERSE_DYNAMICS, MdtOnline, OnlineConfig};
 use crate::error::LearnError;
 use crate::online::{Experience, ExperienceBatch, ObjectiveId, OnlineModel as _};
 use crate::training::tests::Letters;
@@ -38,14 +38,14 @@ fn objective(name: &str) -> ObjectiveId {
 }
 
 #[test]
-fn both_objectives_learn() {
-    for name in [FORESIGHT, INVERSE_DYNAMICS] {
+fn all_objectives_learn() {
+    for (name, lookahead) in [(FORESIGHT, 3), (ALIGNMENT, 31), (INVERSE_DYNAMICS, 3)] {
         let mut learner = learner();
         let specs = learner.objectives();
         assert!(
             specs
                 .iter()
-                .any(|spec| spec.id.0 == name && spec.lookahead == 3)
+                .any(|spec| spec.id.0 == name && spec.lookahead == lookahead)
         );
         let start = learner.snapshot();
         let before = learner
@@ -113,4 +113,35 @@ fn unusable_batches_are_refused() {
     let refused = learner.step(&broken, &objective(INVERSE_DYNAMICS));
     assert!(matches!(refused, Err(LearnError::NonFinite { .. })));
     assert_eq!(learner.snapshot(), before);
+}
+
+#[test]
+fn only_told_goals_are_aligned() {
+    let mut learner = learner();
+    let mut batch = batch();
+    batch.moments[1].goal = shown_goal(2, 5);
+    let weights = learner.snapshot();
+    let part = learner
+        .evaluate(&weights, &batch, &objective(ALIGNMENT))
+        .unwrap();
+    assert_eq!(part.losses[1], 0.0);
+    assert!(part.losses[0] > 0.0 && part.losses[3] > 0.0);
+    // The mean over the batch is the mean over what was told.
+    let mut told = batch.clone();
+    told.moments.remove(1);
+    let whole = learner
+        .evaluate(&weights, &told, &objective(ALIGNMENT))
+        .unwrap();
+    let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
+    assert!((mean(&part.losses) - mean(&whole.losses)).abs() < 1e-5);
+
+    for moment in &mut batch.moments {
+        moment.goal = shown_goal(2, 5);
+    }
+    let silent = learner
+        .evaluate(&weights, &batch, &objective(ALIGNMENT))
+        .unwrap();
+    assert_eq!(silent.losses, [0.0; 4]);
+    let report = learner.step(&batch, &objective(ALIGNMENT)).unwrap();
+    assert_eq!((report.loss, report.grad_norm), (0.0, 0.0));
 }

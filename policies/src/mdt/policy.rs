@@ -1,89 +1,25 @@
 //! MDT at work.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use cerebellum_messages::{ActionChunk, Goal, GoalSpec, LatentSample, Observation};
+use cerebellum_messages::{ActionChunk, Goal, LatentSample, Observation};
 
 use super::config::MdtConfig;
+use super::goals::GoalVectors;
 use super::inputs::InputBatch;
+use super::load::{IN_MEMORY, Loaded, load};
 use super::model::Mdt;
 use super::planning::{Ladders, encode, sample, starting_noise};
 use super::statistics::Statistics;
-use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
 use crate::host;
 use crate::language::SentenceEncoder;
 use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
-
-/// Named in errors about weights that come from the learner and not from a file.
-pub(crate) const IN_MEMORY: &str = "weights in memory";
-
-/// Instructions remembered: far more than a robot is given, and a bound for one that is given
-/// another every moment.
-const MAX_KNOWN: usize = 1024;
-
-/// Instructions to goal vectors, each encoded once.
-#[derive(Clone)]
-pub(crate) struct GoalVectors {
-    encoder: Arc<dyn SentenceEncoder>,
-    known: BTreeMap<String, Vec<f32>>,
-    policy: String,
-}
-
-impl GoalVectors {
-    /// `trained_with` names the encoder of training; empty if unknown.
-    pub(crate) fn new(
-        encoder: Arc<dyn SentenceEncoder>,
-        config: &MdtConfig,
-        trained_with: &str,
-    ) -> Result<Self, PolicyError> {
-        if !trained_with.is_empty() && trained_with != encoder.name() {
-            return Err(PolicyError::InputShape {
-                what: "sentence encoder".into(),
-                expected: trained_with.into(),
-                found: encoder.name().into(),
-                advice: "use the sentence encoder that the policy was trained with".into(),
-            });
-        }
-        if encoder.dim() != config.denoiser.goal_dim {
-            return Err(PolicyError::InputShape {
-                what: "sentence vector".into(),
-                expected: format!("{} numbers", config.denoiser.goal_dim),
-                found: format!("{} numbers", encoder.dim()),
-                advice: "use the sentence encoder that the policy was trained with".into(),
-            });
-        }
-        Ok(Self {
-            encoder,
-            known: BTreeMap::new(),
-            policy: config.name.clone(),
-        })
-    }
-
-    pub(crate) fn get(&mut self, goal: &Goal) -> Result<&[f32], PolicyError> {
-        let GoalSpec::Language { text } = &goal.spec else {
-            return Err(PolicyError::GoalKind {
-                policy: self.policy.clone(),
-                accepted: vec![cerebellum_messages::GoalKind::Language],
-                found: goal.kind(),
-            });
-        };
-        if !self.known.contains_key(text) {
-            if self.known.len() >= MAX_KNOWN {
-                self.known.clear();
-            }
-            let vector = self.encoder.encode(text)?;
-            self.known.insert(text.clone(), vector);
-        }
-        Ok(self.known.get(text).map_or(&[], Vec::as_slice))
-    }
-}
 
 /// A policy ready to plan. Owns its copy of the weights.
 pub struct MdtPolicy {
@@ -98,8 +34,9 @@ pub struct MdtPolicy {
     ladders: Ladders,
 }
 
+/// A picture's vector belongs to the weights that encoded it, so the goal itself is kept too.
 struct ActiveGoal {
-    id: u64,
+    goal: Goal,
     vector: Vec<f32>,
 }
 
@@ -113,18 +50,17 @@ impl MdtPolicy {
         language: Arc<dyn SentenceEncoder>,
         device: &Device,
     ) -> Result<Self, PolicyError> {
-        let Network::Mdt { config, statistics } = &package.network;
         let device = device.clone().inner();
-        let goals = GoalVectors::new(language, config, &package.language)?;
-        let model = apply(
-            Mdt::new(config, &device),
-            &package.weights,
-            Path::new(IN_MEMORY),
-        )?;
+        let Loaded {
+            config,
+            statistics,
+            model,
+            goals,
+        } = load(package, language, &device)?;
         Ok(Self {
             spec: config.spec(),
-            config: (**config).clone(),
-            statistics: statistics.clone(),
+            config,
+            statistics,
             device,
             model: model.valid(),
             weights: package.weights.clone(),
@@ -153,9 +89,9 @@ impl Policy for MdtPolicy {
     }
 
     fn reset(&mut self, goal: &Goal) -> Result<(), PolicyError> {
-        let vector = self.goals.get(goal)?.to_vec();
+        let vector = self.goals.get(goal, &self.model, &self.device)?;
         self.goal = Some(ActiveGoal {
-            id: goal.id,
+            goal: goal.clone(),
             vector,
         });
         Ok(())
@@ -203,7 +139,7 @@ impl Policy for MdtPolicy {
             chunk: ActionChunk {
                 stamp: observation.stamp,
                 observed: observation.tick,
-                goal_id: goal.id,
+                goal_id: goal.goal.id,
                 generation: self.weights.generation,
                 denoise_steps: sampled.steps,
                 space: self.spec.action_space,
@@ -217,7 +153,11 @@ impl Policy for MdtPolicy {
     }
 
     fn load(&mut self, weights: &Weights) -> Result<(), PolicyError> {
-        self.model = apply(self.model.clone(), weights, Path::new(IN_MEMORY))?;
+        let model = apply(self.model.clone(), weights, Path::new(IN_MEMORY))?;
+        if let Some(active) = &mut self.goal {
+            active.vector = self.goals.get(&active.goal, &model, &self.device)?;
+        }
+        self.model = model;
         self.weights = weights.clone();
         self.ladders = Ladders::default();
         Ok(())

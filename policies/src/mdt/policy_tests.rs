@@ -8,8 +8,10 @@ use std::time::Instant;
 use burn::tensor::Device;
 use cerebellum_messages::{Goal, GoalKind, GoalSpec, Stamp, Tick};
 
-use super::MdtPolicy;
-use super::fixtures::{goal, observation, package};
+use super::fixtures::{goal, observation, package, shown_goal};
+use super::{Mdt, MdtConfig, MdtPolicy};
+use crate::checkpoint::package::Network;
+use crate::checkpoint::{PolicyPackage, collect};
 use crate::error::{CheckpointError, PolicyError};
 use crate::policy::{PlanBudget, Policy as _, WeightTensor, Weights};
 use crate::training::tests::Letters;
@@ -211,5 +213,89 @@ fn an_overflow_is_not_a_plan() {
     assert!(matches!(
         plan,
         Err(PolicyError::NonFinite { generation: 6, .. })
+    ));
+}
+
+#[test]
+fn goals_are_told_or_shown() {
+    let mut policy = policy();
+    assert_eq!(policy.spec().goals, [GoalKind::Language, GoalKind::Image]);
+    let mut plan = |goal: &Goal| {
+        policy.reset(goal).unwrap();
+        policy.plan(&observation(4), BUDGET).unwrap().chunk.actions
+    };
+    let told = plan(&goal(1, "push"));
+    let shown = plan(&shown_goal(2, 14));
+    assert_ne!(told, shown);
+    assert_ne!(shown, plan(&shown_goal(3, 2)));
+    assert_eq!(told, plan(&goal(4, "push")));
+    assert_eq!(shown, plan(&shown_goal(5, 14)));
+
+    let mut strange = shown_goal(6, 14);
+    frame_of(&mut strange).camera = "wrist".into();
+    let refused = policy.reset(&strange);
+    assert!(matches!(
+        refused,
+        Err(PolicyError::GoalContent { id: 6, .. })
+    ));
+    frame_of(&mut strange).camera = "front".into();
+    frame_of(&mut strange).width = 23;
+    let refused = policy.reset(&strange);
+    assert!(matches!(refused, Err(PolicyError::InputShape { .. })));
+}
+
+fn frame_of(goal: &mut Goal) -> &mut cerebellum_messages::Frame {
+    match &mut goal.spec {
+        GoalSpec::Image { frame } => frame,
+        _ => panic!("not a picture"),
+    }
+}
+
+#[test]
+fn a_shown_goal_follows_the_weights() {
+    let mut policy = policy();
+    policy.reset(&shown_goal(1, 14)).unwrap();
+    let before = policy.plan(&observation(4), BUDGET).unwrap().chunk.actions;
+    let mut tensors = (*policy.weights().tensors).clone();
+    for (key, tensor) in &mut tensors {
+        if key.starts_with("goal_encoder.") {
+            tensor.values.iter_mut().for_each(|value| *value *= 1.5);
+        }
+    }
+    let weights = Weights {
+        tensors: Arc::new(tensors),
+        generation: 6,
+    };
+    policy.load(&weights).unwrap();
+    let after = policy.plan(&observation(4), BUDGET).unwrap().chunk.actions;
+    assert_ne!(before, after);
+    policy.reset(&shown_goal(2, 14)).unwrap();
+    let again = policy.plan(&observation(4), BUDGET).unwrap().chunk.actions;
+    assert_eq!(after, again);
+}
+
+#[test]
+fn packages_without_image_goals_take_instructions_only() {
+    let package = package();
+    let Network::Mdt { config, statistics } = package.network;
+    let mut json = serde_json::to_value(&*config).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    fields.remove("goal_encoder");
+    fields.remove("alignment");
+    let config: MdtConfig = serde_json::from_value(json).unwrap();
+    let device = Device::flex();
+    let package = PolicyPackage {
+        weights: collect(&Mdt::new(&config, &device), 0),
+        network: Network::Mdt {
+            config: Box::new(config),
+            statistics,
+        },
+        ..package
+    };
+    let mut policy = MdtPolicy::new(&package, Arc::new(Letters(8)), &device).unwrap();
+    assert_eq!(policy.spec().goals, [GoalKind::Language]);
+    assert!(matches!(
+        policy.reset(&shown_goal(1, 3)),
+        Err(PolicyError::GoalKind { .. })
     ));
 }

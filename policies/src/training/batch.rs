@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 
 use super::augment::{AugmentConfig, Augmentation};
 use super::dataset::DemoDataset;
+use super::goal_frames::GoalFrames;
+use super::order::Draw;
 use crate::error::CheckpointError;
 use crate::images::{Normaliser, resize};
 use crate::mdt::model::Inputs;
@@ -18,81 +18,52 @@ use crate::mdt::{MdtConfig, Statistics};
 /// Goal vectors by instruction.
 pub type GoalTable = BTreeMap<String, Vec<f32>>;
 
-/// The order of samples: every epoch is a permutation that depends on the seed and the epoch alone,
-/// so that a resumed run sees what an uninterrupted one would.
-#[derive(Clone, Debug)]
-pub struct Order {
-    seed: u64,
-    epoch: u64,
-    permutation: Vec<u32>,
-}
-
-impl Order {
-    /// Over `samples` samples.
-    pub fn new(samples: usize, seed: u64) -> Self {
-        let mut order = Self {
-            seed,
-            epoch: 0,
-            permutation: (0..samples as u32).collect(),
-        };
-        order.shuffle(0);
-        order
-    }
-
-    fn shuffle(&mut self, epoch: u64) {
-        // Streams of steps count up from 0, those of epochs down from the end.
-        let mut rng = stream(self.seed, u64::MAX - epoch);
-        self.permutation.sort_unstable();
-        self.permutation.shuffle(&mut rng);
-        self.epoch = epoch;
-    }
-
-    /// Samples of batch `step`, `size` of them.
-    pub fn batch(&mut self, step: u64, size: usize) -> Vec<usize> {
-        let count = self.permutation.len() as u64;
-        if count == 0 {
-            return Vec::new();
-        }
-        (0..size as u64)
-            .map(|i| {
-                let position = step * size as u64 + i;
-                let epoch = position / count;
-                if epoch != self.epoch {
-                    self.shuffle(epoch);
-                }
-                self.permutation[(position % count) as usize] as usize
-            })
-            .collect()
-    }
-}
-
-/// Random numbers of one step, or of whatever `stream` counts.
-pub fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    rng
-}
-
 /// A batch on the device.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Inputs of all rows.
+    /// Inputs of all rows. The goal vectors are those of the instructions in the first `told` rows
+    /// and zero in the others.
     pub inputs: Inputs,
+    /// Rows whose goal is told; that of the others is shown.
+    pub told: usize,
+    /// Goal pictures, if the network takes them.
+    pub shown: Option<Shown>,
     /// Actions, `[rows, horizon, action_dim]`.
     pub actions: Tensor<3>,
-    /// Later observations of the first rows.
+    /// Later observations of some rows.
     pub future: Option<Future>,
+}
+
+/// Goal pictures.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The first row that has one; all after it have one too.
+    pub first_row: usize,
+    /// Normalised and augmented, `[rows - first_row, size, size, 3]`.
+    pub images: Tensor<4>,
 }
 
 /// Observations `lookahead` steps later.
 #[derive(Clone, Debug)]
 pub struct Future {
-    /// Network inputs (images augmented independently of the first ones).
+    /// The first row that they belong to; the others follow it. The rows lie around the border of
+    /// told and shown goals, so that there are as many of both as can be.
+    pub first_row: usize,
+    /// Network inputs (images augmented independently of the first ones), without goals.
     pub inputs: Inputs,
     /// Reconstruction targets, not augmented: `[rows, 2, side, side, 3]`.
     pub targets: Tensor<5>,
     /// Executed actions in between, `[rows, lookahead * action_dim]`.
     pub between: Tensor<2>,
+}
+
+/// What a batch is to hold beside observations, actions and goals.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras {
+    /// Rows with later observations.
+    pub future_rows: usize,
+    /// Whether told rows have goal pictures too.
+    pub show_told: bool,
 }
 
 /// Makes batches.
@@ -107,6 +78,24 @@ pub struct Batcher<'a> {
     pub goals: &'a GoalTable,
     /// Change of images.
     pub augment: AugmentConfig,
+    /// Where goal pictures lie.
+    pub goal_frames: GoalFrames,
+}
+
+/// Random numbers of one row.
+struct Chance {
+    /// Of the two images, the two later ones and the goal picture.
+    changes: [Augmentation; 5],
+    /// Steps to the goal picture.
+    goal_ahead: usize,
+}
+
+/// What one row is to hold.
+#[derive(Clone, Copy)]
+struct Wanted {
+    told: bool,
+    shown: bool,
+    future: bool,
 }
 
 struct Row {
@@ -114,6 +103,7 @@ struct Row {
     goal: Vec<f32>,
     state: Vec<f32>,
     actions: Vec<f32>,
+    shown: Option<Vec<f32>>,
     future: Option<FutureRow>,
 }
 
@@ -123,80 +113,83 @@ struct FutureRow {
     between: Vec<f32>,
 }
 
-impl Row {
-    /// For an index beyond the data.
-    fn blank(config: &MdtConfig) -> Self {
-        let d = &config.denoiser;
-        Self {
-            images: config
-                .cameras()
-                .map(|camera| vec![0.0; camera.size * camera.size * 3]),
-            goal: vec![0.0; d.goal_dim],
-            state: vec![0.0; d.proprioception],
-            actions: vec![0.0; d.horizon * d.action_dim],
-            future: None,
-        }
-    }
-}
-
 impl Batcher<'_> {
-    /// The given moments; the first `future_rows` of them with what comes after. Random numbers for
-    /// the augmentation are drawn in a fixed order.
+    /// The given moments. Random numbers are drawn in a fixed order.
     ///
     /// # Errors
     /// If a picture cannot be read.
     pub fn batch(
         &self,
-        moments: &[usize],
-        future_rows: usize,
+        draw: &Draw,
+        extras: Extras,
         rng: &mut impl Rng,
         device: &Device,
     ) -> Result<Batch, CheckpointError> {
-        let changes = moments
+        let moments = draw.moments().collect::<Vec<_>>();
+        let chances = moments
             .iter()
-            .map(|_| [(); 4].map(|()| self.augment.draw(rng)))
+            .map(|_| Chance {
+                changes: [(); 5].map(|()| self.augment.draw(rng)),
+                goal_ahead: self.goal_frames.draw(rng),
+            })
             .collect::<Vec<_>>();
+        let told = draw.told.len();
+        let first_shown = if extras.show_told { 0 } else { told };
+        let future_rows = extras.future_rows.min(moments.len());
+        let first_future = told
+            .saturating_sub(future_rows / 2)
+            .min(moments.len() - future_rows);
+        let future = first_future..first_future + future_rows;
         let normaliser = Normaliser::default();
         let rows = moments
             .par_iter()
-            .zip(changes)
+            .zip(chances)
             .enumerate()
-            .map(|(row, (&moment, changes))| {
-                self.row(moment, row < future_rows, changes, &normaliser)
+            .map(|(row, (&moment, chance))| {
+                let wanted = Wanted {
+                    told: row < told,
+                    shown: self.config.goal_encoder.is_some() && row >= first_shown,
+                    future: future.contains(&row),
+                };
+                self.row(moment, wanted, &chance, &normaliser)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.stack(rows, device))
+        Ok(self.stack(rows, told, [first_shown, first_future], device))
     }
 
     fn row(
         &self,
         index: usize,
-        future: bool,
-        changes: [Augmentation; 4],
+        wanted: Wanted,
+        chance: &Chance,
         normaliser: &Normaliser,
     ) -> Result<Row, CheckpointError> {
         let d = &self.config.denoiser;
-        let Some(moment) = self.dataset.moment(index) else {
-            return Ok(Row::blank(self.config));
-        };
+        let moment = self
+            .dataset
+            .moment(index)
+            .ok_or_else(|| CheckpointError::Format {
+                path: "demonstrations".into(),
+                reason: format!("there is no moment {index} in {}", self.dataset.len()),
+            })?;
         let lookahead = self.lookahead();
         let mut rgb = Vec::new();
-        let mut image = |camera: usize, ahead: usize, change: Augmentation| {
+        let mut image = |camera: usize, ahead: usize, change: &Augmentation| {
             let camera = self.config.cameras()[camera];
             moment.image(&camera.name, ahead, &mut rgb)?;
             let mut values = Vec::with_capacity(rgb.len());
             normaliser.apply(&change.apply(&rgb, camera.size), &mut values);
             Ok::<_, CheckpointError>(values)
         };
-        let [first, second, third, fourth] = changes;
+        let [first, second, third, fourth, fifth] = &chance.changes;
         let images = [image(0, 0, first)?, image(1, 0, second)?];
         let mut later = None;
-        if future {
+        if wanted.future {
             let mut targets = Vec::new();
             if let Some(foresight) = &self.config.foresight {
                 for camera in 0..2 {
                     let size = self.config.cameras()[camera].size;
-                    let whole = image(camera, lookahead, Augmentation::NONE)?;
+                    let whole = image(camera, lookahead, &Augmentation::NONE)?;
                     targets.extend(resize(&whole, 3, size, foresight.resolution));
                 }
             }
@@ -208,18 +201,26 @@ impl Batcher<'_> {
                 between,
             });
         }
+        let shown = wanted
+            .shown
+            .then(|| image(0, chance.goal_ahead, fifth))
+            .transpose()?;
         let mut actions = Vec::with_capacity(d.horizon * d.action_dim);
         moment.actions(d.horizon, &mut actions);
         let mut state = Vec::with_capacity(d.proprioception);
         if let Some(vector) = moment.proprioception(d.proprioception) {
             self.statistics.normalise(vector, &mut state);
         }
-        let goal = self.goals.get(&moment.episode.instruction).cloned();
+        let goal = wanted
+            .told
+            .then(|| self.goals.get(&moment.episode.instruction).cloned())
+            .flatten();
         Ok(Row {
             images,
             goal: goal.unwrap_or_else(|| vec![0.0; d.goal_dim]),
             state,
             actions,
+            shown,
             future: later,
         })
     }
@@ -232,13 +233,20 @@ impl Batcher<'_> {
             .map_or(1, |f| f.lookahead as usize)
     }
 
-    fn stack(&self, rows: Vec<Row>, device: &Device) -> Batch {
+    fn stack(
+        &self,
+        rows: Vec<Row>,
+        told: usize,
+        [first_shown, first_future]: [usize; 2],
+        device: &Device,
+    ) -> Batch {
         let d = &self.config.denoiser;
         let count = rows.len();
         let mut images = [Vec::new(), Vec::new()];
         let mut later = [Vec::new(), Vec::new()];
         let (mut goals, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut targets, mut between) = (Vec::new(), Vec::new());
+        let (mut shown, mut shows) = (Vec::new(), 0);
         let mut futures = 0;
         for row in rows {
             for (all, one) in images.iter_mut().zip(row.images) {
@@ -247,6 +255,10 @@ impl Batcher<'_> {
             goals.extend(row.goal);
             states.extend(row.state);
             actions.extend(row.actions);
+            if let Some(picture) = row.shown {
+                shows += 1;
+                shown.extend(picture);
+            }
             if let Some(future) = row.future {
                 futures += 1;
                 for (all, one) in later.iter_mut().zip(future.images) {
@@ -258,7 +270,13 @@ impl Batcher<'_> {
         }
         let side = self.config.foresight.as_ref().map_or(0, |f| f.resolution);
         let inputs = self.inputs(images, goals, states, count, device);
+        let size = self.config.static_camera.size;
+        let shown = (shows > 0).then(|| Shown {
+            first_row: first_shown,
+            images: Tensor::from_data(TensorData::new(shown, [shows, size, size, 3]), device),
+        });
         let future = (futures > 0).then(|| Future {
+            first_row: first_future,
             targets: Tensor::from_data(
                 TensorData::new(targets, [futures, 2, side, side, 3]),
                 device,
@@ -267,18 +285,14 @@ impl Batcher<'_> {
                 TensorData::new(between, [futures, self.lookahead() * d.action_dim]),
                 device,
             ),
-            inputs: Inputs {
-                goal: inputs.goal.clone().narrow(0, 0, futures),
-                // The encoders do not read it, and no context is made of later observations.
-                proprioception: None,
-                ..self.inputs(
-                    later,
-                    vec![0.0; futures * d.goal_dim],
-                    Vec::new(),
-                    futures,
-                    device,
-                )
-            },
+            // No context is made of later observations.
+            inputs: self.inputs(
+                later,
+                vec![0.0; futures * d.goal_dim],
+                Vec::new(),
+                futures,
+                device,
+            ),
         });
         Batch {
             actions: Tensor::from_data(
@@ -286,6 +300,8 @@ impl Batcher<'_> {
                 device,
             ),
             inputs,
+            told,
+            shown,
             future,
         }
     }

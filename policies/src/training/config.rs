@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::adamw::AdamWConfig;
 use super::augment::AugmentConfig;
 use super::average::AverageConfig;
+use super::goal_frames::GoalFrames;
 use super::schedule::LearningRate;
+use crate::mdt::MdtConfig;
 
 /// Settings of a run. The default suits [`crate::mdt::MdtConfig::tabletop`] on two CPU cores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,10 +33,18 @@ pub struct TrainConfig {
     pub average: AverageConfig,
     /// Weight of masked generative foresight (beta in the paper).
     pub foresight_weight: f32,
+    /// Weight of the contrastive alignment (alpha in the paper), if the network has it. As in the
+    /// authors' code, half of it acts: only the told half of the batch is aligned.
+    pub alignment_weight: f32,
     /// Weight of inverse dynamics.
     pub inverse_dynamics_weight: f32,
     /// Share of the batch that the two auxiliary losses see.
     pub auxiliary_share: f32,
+    /// Share of the demonstrations whose instruction may be used; the others are learned from with
+    /// image goals only. Below 1 for networks with a goal encoder only.
+    pub labelled_share: f32,
+    /// Which later picture is shown as the goal.
+    pub goal_frames: GoalFrames,
     /// Image augmentation.
     pub augment: AugmentConfig,
     /// Seed of everything random.
@@ -70,8 +80,11 @@ impl Default for TrainConfig {
                 ..AverageConfig::default()
             },
             foresight_weight: 0.1,
+            alignment_weight: 0.1,
             inverse_dynamics_weight: 0.1,
             auxiliary_share: 0.25,
+            labelled_share: 1.0,
+            goal_frames: GoalFrames::default(),
             augment: AugmentConfig::default(),
             seed: 0,
             checkpoint_every: 500,
@@ -97,8 +110,10 @@ impl TrainConfig {
             clip: None,
             average: AverageConfig::default(),
             foresight_weight: 1.0,
+            alignment_weight: 1.0,
             inverse_dynamics_weight: 0.0,
             auxiliary_share: 1.0,
+            goal_frames: GoalFrames::PAPER,
             augment: AugmentConfig {
                 shift: 10,
                 jitter: 0.0,
@@ -107,8 +122,8 @@ impl TrainConfig {
         }
     }
 
-    /// What is wrong, if anything.
-    pub fn problem(&self) -> Option<String> {
+    /// What is wrong for training a network, if anything.
+    pub fn problem(&self, network: &MdtConfig) -> Option<String> {
         if self.batch == 0 || self.noise_draws == 0 || self.steps == 0 {
             return Some("steps, batch and noise_draws must be positive".into());
         }
@@ -126,7 +141,19 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.augment.jitter) {
             return Some("augment.jitter must lie in [0, 1)".into());
         }
-        None
+        if !(self.labelled_share > 0.0 && self.labelled_share <= 1.0) {
+            return Some("labelled_share must lie in (0, 1]".into());
+        }
+        match network.goal_encoder {
+            Some(_) if !self.batch.is_multiple_of(2 * self.shards) => {
+                Some("batch must be a multiple of twice shards: half of it has image goals".into())
+            }
+            Some(_) => self.goal_frames.problem(),
+            None if self.labelled_share < 1.0 => {
+                Some("labelled_share below 1 needs a network with a goal_encoder".into())
+            }
+            None => None,
+        }
     }
 
     /// Rows of a shard that the auxiliary losses see.

@@ -119,6 +119,14 @@ impl DemoDataset {
         })
     }
 
+    /// The moments of some demonstrations, by their numbers.
+    pub fn moments_of(&self, episodes: &[usize]) -> Vec<usize> {
+        let ranges = episodes.iter().filter_map(|&episode| {
+            Some(*self.starts.get(episode)?..*self.starts.get(episode + 1)?)
+        });
+        ranges.flatten().collect()
+    }
+
     /// Statistics that a network of this width needs.
     pub fn statistics(&self, proprioception: usize) -> Statistics {
         if proprioception == 0 {

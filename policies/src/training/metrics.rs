@@ -10,6 +10,7 @@ use crate::error::CheckpointError;
 
 /// Losses of one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Losses {
     /// Weighted sum.
     pub total: f32,
@@ -17,6 +18,8 @@ pub struct Losses {
     pub action: f32,
     /// Masked generative foresight.
     pub foresight: f32,
+    /// Contrastive alignment.
+    pub alignment: f32,
     /// Inverse dynamics.
     pub inverse_dynamics: f32,
 }
@@ -29,6 +32,7 @@ impl Losses {
             total: self.total + factor * other.total,
             action: self.action + factor * other.action,
             foresight: self.foresight + factor * other.foresight,
+            alignment: self.alignment + factor * other.alignment,
             inverse_dynamics: self.inverse_dynamics + factor * other.inverse_dynamics,
         }
     }
@@ -36,6 +40,7 @@ impl Losses {
 
 /// State of a run, for progress bars and curves; one line of the metrics file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainProgress {
     /// Steps done.
     pub step: u64,
@@ -53,8 +58,10 @@ pub struct TrainProgress {
     pub elapsed_seconds: f32,
     /// Steps skipped because something was not finite.
     pub skipped: u64,
-    /// Diffusion loss of the averaged weights on held-out data, if just measured.
+    /// Diffusion loss of the averaged weights on held-out data, with told goals, if just measured.
     pub validation: Option<f32>,
+    /// The same with shown goals, if the network takes them.
+    pub validation_shown: Option<f32>,
 }
 
 /// One JSON object per line.

@@ -7,8 +7,11 @@ pub mod batch;
 pub mod config;
 pub mod dataset;
 pub mod episode;
+pub mod goal_frames;
 pub mod gradients;
+pub mod labels;
 pub mod metrics;
+pub mod order;
 #[cfg(test)]
 mod parts_tests;
 pub mod resume;
@@ -18,11 +21,13 @@ pub mod step;
 pub(crate) mod tests;
 pub mod trainer;
 pub mod trajectory;
+mod validation;
 
 pub use adamw::{AdamW, AdamWConfig};
 pub use average::{Average, AverageConfig};
 pub use config::TrainConfig;
 pub use dataset::DemoDataset;
+pub use goal_frames::GoalFrames;
 pub use schedule::LearningRate;
 pub use trainer::{Outcome, TrainError, TrainProgress, Trainer};
 pub use trajectory::Trajectory;

@@ -7,8 +7,9 @@ use super::batch::Batch;
 use super::config::TrainConfig;
 use super::gradients::GradientSet;
 use super::metrics::Losses;
-use crate::host;
-use crate::mdt::loss::{ActionNoise, action_loss};
+use crate::mdt::alignment::Contrast;
+use crate::mdt::denoiser::{GoalHead, Tokens};
+use crate::mdt::loss::{ActionLoss, ActionNoise, action_loss};
 use crate::mdt::model::{Inputs, Views};
 use crate::mdt::{Mdt, MdtConfig};
 
@@ -30,8 +31,14 @@ impl Step {
     }
 }
 
+/// Where a loss is reported.
+type Slot = fn(&mut Losses) -> &mut f32;
+
 /// Weighted sum of the action loss and the auxiliary losses (equation 8 of the paper, with inverse
-/// dynamics added and without the contrastive term, which needs image goals).
+/// dynamics added).
+///
+/// Half of the rows have told and half have shown goals, so that their mean is the mean of the
+/// authors' two datasets.
 pub fn batch_loss(
     model: &Mdt,
     network: &MdtConfig,
@@ -47,87 +54,173 @@ pub fn batch_loss(
         horizon * width,
         rng,
     );
-    // Later observations share the encoders' pass.
-    let later = batch
-        .future
-        .as_ref()
-        .filter(|_| train.inverse_dynamics_weight > 0.0 && model.inverse_dynamics.is_some());
-    let (views, later) = match later {
-        Some(future) => {
-            let all = model.views(&joined(&batch.inputs, &future.inputs));
-            let count = future.inputs.goal.dims()[0];
-            (part(&all, 0, rows), Some(part(&all, rows, count)))
-        }
-        None => (model.views(&batch.inputs), None),
+    let goals = Goals::of(model, &batch);
+    let told = batch.told;
+    let inputs = Inputs {
+        goal: goals.policy.clone(),
+        ..batch.inputs
     };
-    let tokens = Mdt::tokens(&batch.inputs, views.clone());
+    let aligned = goals.aligned.filter(|_| train.alignment_weight > 0.0);
+
+    // All pictures share the encoders' pass: the observations, later ones, and, where the encoders
+    // see the goal, those with told goals once more with the shown ones.
+    let future = batch.future.map(|mut future| {
+        let count = future.inputs.goal.dims()[0];
+        future.inputs.goal = goals.policy.narrow(0, future.first_row, count);
+        future
+    });
+    let later = future
+        .as_ref()
+        .filter(|_| train.inverse_dynamics_weight > 0.0 && model.inverse_dynamics.is_some())
+        .map(|future| future.inputs.clone());
+    let again = aligned
+        .clone()
+        .filter(|_| network.cameras_see_goal())
+        .map(|goal| Inputs {
+            goal,
+            ..inputs.narrow(0, told)
+        });
+    let (views, [later, again]) = encode(model, &inputs, [later, again]);
+
     let action = action_loss(
         model.denoiser(),
         &network.diffusion,
-        tokens,
+        Mdt::tokens(&inputs, views.clone()),
         batch.actions,
         &noise,
     );
-    let mut total = action.per_sample.mean();
-    let mut parts = vec![total.clone()];
-    let mut step = Step::default();
+    let loss = action.per_sample.clone().mean();
+    let mut total = loss.clone();
+    let mut parts: Vec<(Slot, Tensor<1>)> = vec![(|losses| &mut losses.action, loss)];
 
-    if let (Some(head), Some(future), Some(later)) = (&model.inverse_dynamics, &batch.future, later)
-    {
+    if let (Some(head), Some(future), Some(later)) = (&model.inverse_dynamics, &future, later) {
         let count = future.between.dims()[0];
-        let before = part(&views, 0, count).joined();
+        let before = views.narrow(future.first_row, count).joined();
         let loss = head
             .loss(before, later.joined(), future.between.clone())
             .mean();
         total = total + loss.clone() * train.inverse_dynamics_weight;
-        parts.push(loss);
-        step.losses.inverse_dynamics = 1.0;
+        parts.push((|losses| &mut losses.inverse_dynamics, loss));
     }
     if let (Some(decoder), Some(future), true) =
-        (&model.gen_img, batch.future, train.foresight_weight > 0.0)
+        (&model.gen_img, future, train.foresight_weight > 0.0)
     {
         let [count, ..] = future.targets.dims();
         let uniforms = (0..count * decoder.patches())
             .map(|_| rng.random::<f32>())
             .collect::<Vec<_>>();
-        let context = action.context.narrow(0, 0, count);
+        let context = action.context.clone().narrow(0, future.first_row, count);
         let loss = decoder
             .forward(context, future.targets, decoder.mask(&uniforms))
             .loss
             .mean();
         total = total + loss.clone() * train.foresight_weight;
-        parts.push(loss);
-        step.losses.foresight = 1.0;
+        parts.push((|losses| &mut losses.foresight, loss));
     }
-
-    // One read for all numbers; the marks above say which of them there are.
-    let numbers = Tensor::cat(parts.into_iter().chain([total.clone()]).collect(), 0);
-    let mut values = host::values(numbers).into_iter();
-    let mut next = || values.next().unwrap_or(f32::NAN);
-    step.losses.action = next();
-    if step.losses.inverse_dynamics > 0.0 {
-        step.losses.inverse_dynamics = next();
+    if let Some(goal) = aligned {
+        let views = again.unwrap_or_else(|| views.narrow(0, told));
+        let shown = Inputs {
+            goal,
+            ..inputs.narrow(0, told)
+        };
+        if let Some(loss) = alignment(model, network, &action, Mdt::tokens(&shown, views)) {
+            // The other half of the batch has no such loss.
+            let share = told as f32 / rows as f32;
+            total = total + loss.clone() * (train.alignment_weight * share);
+            parts.push((|losses| &mut losses.alignment, loss));
+        }
     }
-    if step.losses.foresight > 0.0 {
-        step.losses.foresight = next();
-    }
-    step.losses.total = next();
-    (total, step)
+    parts.push((|losses| &mut losses.total, total.clone()));
+    (total, report(parts))
 }
 
-fn joined(first: &Inputs, second: &Inputs) -> Inputs {
-    let images = |a: &Tensor<4>, b: &Tensor<4>| Tensor::cat(vec![a.clone(), b.clone()], 0);
-    Inputs {
-        static_images: images(&first.static_images, &second.static_images),
-        gripper_images: images(&first.gripper_images, &second.gripper_images),
-        goal: Tensor::cat(vec![first.goal.clone(), second.goal.clone()], 0),
+/// Goal vectors of a batch.
+struct Goals {
+    /// What the policy is conditioned on, `[rows, goal_dim]`: told ones, then shown ones.
+    policy: Tensor<2>,
+    /// Shown goals of the told rows, `[told, goal_dim]`.
+    aligned: Option<Tensor<2>>,
+}
+
+impl Goals {
+    fn of(model: &Mdt, batch: &Batch) -> Self {
+        let texts = &batch.inputs.goal;
+        let (Some(encoder), Some(shown)) = (&model.goal_encoder, &batch.shown) else {
+            return Self {
+                policy: texts.clone(),
+                aligned: None,
+            };
+        };
+        let images = encoder.forward(shown.images.clone());
+        let skipped = batch.told - shown.first_row.min(batch.told);
+        let count = images.dims()[0] - skipped;
+        let own = images.clone().narrow(0, skipped, count);
+        Self {
+            policy: match batch.told {
+                0 => own,
+                told => Tensor::cat(vec![texts.clone().narrow(0, 0, told), own], 0),
+            },
+            aligned: (skipped > 0).then(|| images.narrow(0, 0, skipped)),
+        }
+    }
+}
+
+/// Contrast between the contexts of the told rows and those of the same rows with shown goals,
+/// whose encoder inputs are `shown`.
+fn alignment(
+    model: &Mdt,
+    network: &MdtConfig,
+    action: &ActionLoss,
+    shown: Tokens,
+) -> Option<Tensor<1>> {
+    let scale = model.logit_scale.as_ref()?;
+    let pooling = network.alignment.as_ref()?.pooling;
+    let told = shown.goal.dims()[0];
+    let noise = action.noise.clone().narrow(0, 0, told);
+    let images = model
+        .denoiser()
+        .context(shown, GoalHead::Language, Some(&noise));
+    let texts = action.context.clone().narrow(0, 0, told);
+    let contrast = Contrast::of(pooling.pool(images), pooling.pool(texts), scale.val());
+    Some(contrast.symmetric().mean())
+}
+
+/// Encodes the pictures of a batch and of others in one pass.
+fn encode(model: &Mdt, first: &Inputs, others: [Option<Inputs>; 2]) -> (Views, [Option<Views>; 2]) {
+    if others.iter().all(Option::is_none) {
+        return (model.views(first), [None, None]);
+    }
+    let all = || std::iter::once(first).chain(others.iter().flatten());
+    let images =
+        |of: fn(&Inputs) -> &Tensor<4>| Tensor::cat(all().map(|i| of(i).clone()).collect(), 0);
+    let views = model.views(&Inputs {
+        static_images: images(|inputs| &inputs.static_images),
+        gripper_images: images(|inputs| &inputs.gripper_images),
+        goal: Tensor::cat(all().map(|inputs| inputs.goal.clone()).collect(), 0),
+        // The image encoders do not read it.
         proprioception: None,
-    }
+    });
+    let mut start = 0;
+    let mut next = |inputs: &Inputs| {
+        let count = inputs.goal.dims()[0];
+        start += count;
+        views.narrow(start - count, count)
+    };
+    let own = next(first);
+    (
+        own,
+        others.each_ref().map(|other| other.as_ref().map(&mut next)),
+    )
 }
 
-fn part(views: &Views, start: usize, count: usize) -> Views {
-    Views {
-        static_view: views.static_view.clone().narrow(0, start, count),
-        gripper_view: views.gripper_view.clone().narrow(0, start, count),
+/// Reads all numbers from the device at once.
+fn report(parts: Vec<(Slot, Tensor<1>)>) -> Step {
+    let (slots, tensors): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let values = Tensor::cat(tensors, 0).into_data();
+    let mut step = Step::default();
+    for (index, slot) in slots.into_iter().enumerate() {
+        let value = values.as_slice::<f32>().ok().and_then(|all| all.get(index));
+        *slot(&mut step.losses) = value.copied().unwrap_or(f32::NAN);
     }
+    step
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Device;
 
 use super::average::AverageConfig;
-use super::trainer::{Outcome, TrainProgress, Trainer};
+use super::trainer::{Outcome, POLICY_FOLDER, TrainProgress, Trainer};
 use super::trajectory::{CameraTrack, Trajectory};
 use super::{DemoDataset, LearningRate, TrainConfig};
+use crate::checkpoint::PolicyPackage;
 use crate::error::PolicyError;
 use crate::language::SentenceEncoder;
 use crate::mdt::MdtConfig;
@@ -154,7 +155,9 @@ fn the_loss_falls() {
     );
     assert!(last.losses.foresight < first.losses.foresight);
     assert!(last.losses.inverse_dynamics < first.losses.inverse_dynamics);
+    assert!(last.losses.alignment < first.losses.alignment);
     assert!(last.validation.unwrap() < 0.5);
+    assert!(last.validation_shown.unwrap() < 0.5);
     let lines = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), reports.len());
 }
@@ -195,4 +198,73 @@ fn a_stopped_run_goes_on_as_if_it_had_not_been() {
         whole.package(card()).weights,
         resumed.package(card()).weights
     );
+}
+
+#[test]
+fn checkpoints_leave_a_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DemoDataset::new(demonstrations(10, 24));
+    let train = TrainConfig {
+        labelled_share: 0.25,
+        ..settings(7)
+    };
+    let mut trainer = Trainer::open(
+        folder.path(),
+        train,
+        tiny(),
+        &data,
+        None,
+        &Letters(8),
+        &Device::flex(),
+    )
+    .unwrap();
+    assert_eq!(trainer.labelled(), 2);
+    trainer.describe(crate::checkpoint::Card {
+        training: "a test".into(),
+        ..Default::default()
+    });
+    trainer.run(&AtomicBool::new(false), &mut |_| {}).unwrap();
+    let package = PolicyPackage::load(&folder.path().join(POLICY_FOLDER)).unwrap();
+    assert_eq!(package.card.training, "a test; 7 of 7 steps");
+    assert_eq!(package.weights, trainer.package(Default::default()).weights);
+}
+
+#[test]
+fn settings_that_do_not_fit_the_network_are_refused() {
+    let data = DemoDataset::new(demonstrations(2, 24));
+    let open = |train: TrainConfig, network: MdtConfig| {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device::flex();
+        Trainer::open(
+            folder.path(),
+            train,
+            network,
+            &data,
+            None,
+            &Letters(8),
+            &device,
+        )
+        .map(|_| ())
+    };
+    let odd = TrainConfig {
+        batch: 6,
+        ..settings(1)
+    };
+    assert!(open(odd, tiny()).is_err());
+    let told = MdtConfig {
+        goal_encoder: None,
+        alignment: None,
+        ..tiny()
+    };
+    assert!(open(settings(1), told.clone()).is_ok());
+    let few = TrainConfig {
+        labelled_share: 0.5,
+        ..settings(1)
+    };
+    assert!(open(few, told).is_err());
+    let aimless = MdtConfig {
+        goal_encoder: None,
+        ..tiny()
+    };
+    assert!(open(settings(1), aimless).is_err());
 }

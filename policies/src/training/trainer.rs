@@ -6,28 +6,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use super::adamw::AdamW;
 use super::average::Average;
-use super::batch::{Batcher, GoalTable, Order, stream};
+use super::batch::{Batcher, Extras, GoalTable};
 use super::config::TrainConfig;
 use super::dataset::DemoDataset;
 use super::gradients::GradientSet;
+use super::labels::labelled;
 use super::metrics::MetricsFile;
 pub use super::metrics::{Losses, TrainProgress};
+use super::order::{Draw, TwoOrders, stream};
 use super::resume::{About, RunState};
 use super::step::{Step, batch_loss};
+use super::validation::validate;
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{Card, PolicyPackage, apply, collect};
 use crate::error::{CheckpointError, PolicyError};
 use crate::language::SentenceEncoder;
-use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::mdt::{Mdt, MdtConfig, Statistics};
 use crate::policy::Weights;
 
 /// Name of the run's state inside its folder.
 pub const STATE_FILE: &str = "state.safetensors";
+/// Name of the policy package inside the folder.
+pub const POLICY_FOLDER: &str = "policy";
 /// Name of the metrics inside the folder: one JSON object per line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
 /// Consecutive steps that may be skipped before the run counts as diverged.
@@ -91,7 +95,9 @@ pub struct Trainer<'a> {
     model: Mdt,
     optimiser: AdamW,
     average: Average,
-    order: Order,
+    order: TwoOrders,
+    labelled: usize,
+    card: Card,
     step: u64,
     skipped: u64,
 }
@@ -110,7 +116,8 @@ impl<'a> Trainer<'a> {
         language: &dyn SentenceEncoder,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let problem = train.problem().or_else(|| network.problem()).or_else(|| {
+        let settings = network.problem().or_else(|| train.problem(&network));
+        let problem = settings.or_else(|| {
             dataset
                 .problem(&network)
                 .or_else(|| validation.and_then(|data| data.problem(&network)))
@@ -133,15 +140,18 @@ impl<'a> Trainer<'a> {
                 network.denoiser.goal_dim
             )));
         }
+        // Instructions that may not be used are not even encoded.
+        let labelled = labelled(dataset.episodes(), train.labelled_share, train.seed);
+        let told = labelled.iter().filter_map(|&i| dataset.episodes().get(i));
+        let judged = validation.into_iter().flat_map(DemoDataset::episodes);
         let mut goals = GoalTable::new();
-        for data in std::iter::once(dataset).chain(validation) {
-            for episode in data.episodes() {
-                if !goals.contains_key(&episode.instruction) {
-                    let vector = language.encode(&episode.instruction)?;
-                    goals.insert(episode.instruction.clone(), vector);
-                }
+        for episode in told.chain(judged) {
+            if !goals.contains_key(&episode.instruction) {
+                let vector = language.encode(&episode.instruction)?;
+                goals.insert(episode.instruction.clone(), vector);
             }
         }
+        let shown = network.goal_encoder.as_ref().map(|_| 0..dataset.len());
         std::fs::create_dir_all(folder).map_err(|source| CheckpointError::Io {
             path: folder.to_owned(),
             source,
@@ -153,7 +163,9 @@ impl<'a> Trainer<'a> {
             statistics: dataset.statistics(network.denoiser.proprioception),
             average: Average::of(&model),
             optimiser: AdamW::new(train.adamw),
-            order: Order::new(dataset.len(), train.seed),
+            order: TwoOrders::new(dataset.moments_of(&labelled), shown, train.seed),
+            labelled: labelled.len(),
+            card: Card::default(),
             folder: folder.to_owned(),
             train,
             network,
@@ -209,6 +221,16 @@ impl<'a> Trainer<'a> {
         self.model = apply(self.model.clone(), &package.weights, folder)?;
         self.average = Average::of(&self.model);
         Ok(())
+    }
+
+    /// What the card of the policy in the folder says, beside the steps done.
+    pub fn describe(&mut self, card: Card) {
+        self.card = card;
+    }
+
+    /// Demonstrations whose instruction is used.
+    pub const fn labelled(&self) -> usize {
+        self.labelled
     }
 
     /// Steps done.
@@ -273,7 +295,8 @@ impl<'a> Trainer<'a> {
                 report.learning_rate = self.learning_rate();
                 report.elapsed_seconds = begun.elapsed().as_secs_f32();
                 if validate {
-                    report.validation = self.validate();
+                    report.validation = self.validate(false);
+                    report.validation_shown = self.validate(true);
                 }
                 metrics
                     .write(&report)
@@ -299,17 +322,18 @@ impl<'a> Trainer<'a> {
             statistics: &self.statistics,
             goals: &self.goals,
             augment: self.train.augment,
+            goal_frames: self.train.goal_frames,
         }
     }
 
     /// One optimiser step; `None` if it was skipped because something was not finite.
     fn advance(&mut self) -> Result<Option<Step>, TrainError> {
-        let moments = self.order.batch(self.step, self.train.batch);
+        let draw = self.order.batch(self.step, self.train.batch);
         // Dropout draws on the device.
         self.device
             .seed(self.train.seed ^ self.step.rotate_left(32));
         let shards = self.train.shards;
-        let parts = self.shards(&moments);
+        let parts = self.shards(&draw);
         let mut step = Step::default();
         let mut sum = GradientSet::default();
         let share = 1.0 / shards as f32;
@@ -339,13 +363,14 @@ impl<'a> Trainer<'a> {
     /// Plain threads and not the pool of the operations inside: a pool's thread that waits takes up
     /// other work, and would come back to the tape that it holds. For the same reason every shard
     /// has its own leaves.
-    fn shards(&self, moments: &[usize]) -> Vec<Result<(GradientSet, Step), CheckpointError>> {
-        let pieces = moments.chunks(self.train.batch / self.train.shards);
+    fn shards(&self, draw: &Draw) -> Vec<Result<(GradientSet, Step), CheckpointError>> {
+        let pieces = draw.pieces(self.train.shards);
         let this: &Self = self;
         std::thread::scope(|scope| {
             let threads = pieces
+                .into_iter()
                 .enumerate()
-                .map(|(shard, piece)| scope.spawn(move || this.gradients(shard, piece)))
+                .map(|(shard, piece)| scope.spawn(move || this.gradients(shard, &piece)))
                 .collect::<Vec<_>>();
             threads
                 .into_iter()
@@ -355,73 +380,50 @@ impl<'a> Trainer<'a> {
     }
 
     /// Gradients of one shard of a batch.
-    fn gradients(
-        &self,
-        shard: usize,
-        moments: &[usize],
-    ) -> Result<(GradientSet, Step), CheckpointError> {
+    fn gradients(&self, shard: usize, draw: &Draw) -> Result<(GradientSet, Step), CheckpointError> {
         let model = self.model.clone().fork(&self.device);
         let mut rng = stream(
             self.train.seed,
             self.step * self.train.shards as u64 + shard as u64,
         );
-        let rows = self.train.auxiliary_rows();
-        let batch = self
-            .batcher()
-            .batch(moments, rows, &mut rng, &self.device)?;
+        let extras = Extras {
+            future_rows: self.train.auxiliary_rows(),
+            show_told: self.network.alignment.is_some() && self.train.alignment_weight > 0.0,
+        };
+        let batch = self.batcher().batch(draw, extras, &mut rng, &self.device)?;
         let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);
         let gradients = GradientSet::take(&model, loss.backward(), |_| true);
         Ok((gradients, step))
     }
 
-    /// Diffusion loss of the averaged weights on held-out moments, always the same ones with the
-    /// same noise.
-    fn validate(&self) -> Option<f32> {
-        const BATCHES: u64 = 4;
-        let data = self.validation?;
+    /// See [`validate`]; `None` without data for it.
+    fn validate(&self, shown: bool) -> Option<f32> {
         let weights = self.average.weights(0);
         let model = apply(self.model.valid(), &weights, Path::new(STATE_FILE)).ok()?;
-        let device = self.device.clone().inner();
         let batcher = Batcher {
-            dataset: data,
-            augment: super::augment::AugmentConfig {
-                shift: 0,
-                jitter: 0.0,
-            },
+            dataset: self.validation?,
             ..self.batcher()
         };
-        let mut order = Order::new(data.len(), 0);
-        let d = &self.network.denoiser;
-        let mut total = 0.0;
-        for index in 0..BATCHES {
-            let mut rng = stream(0, index);
-            let moments = order.batch(index, self.train.batch);
-            let batch = batcher.batch(&moments, 0, &mut rng, &device).ok()?;
-            let noise = ActionNoise::draw(
-                &self.network.diffusion,
-                moments.len(),
-                self.train.noise_draws,
-                d.horizon * d.action_dim,
-                &mut rng,
-            );
-            let tokens = Mdt::tokens(&batch.inputs, model.views(&batch.inputs));
-            let loss = action_loss(
-                model.denoiser(),
-                &self.network.diffusion,
-                tokens,
-                batch.actions,
-                &noise,
-            );
-            total += scalar(loss.per_sample.mean());
-        }
-        Some(total / BATCHES as f32)
+        validate(&model, batcher, &self.train, shown)
     }
 
-    /// Writes the run's state.
+    /// Writes the run's state, and the policy so far into [`POLICY_FOLDER`].
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self) -> Result<(), TrainError> {
+        self.save_state()?;
+        let card = Card {
+            training: format!(
+                "{}; {} of {} steps",
+                self.card.training, self.step, self.train.steps
+            ),
+            ..self.card.clone()
+        };
+        Ok(self.package(card).save(&self.folder.join(POLICY_FOLDER))?)
+    }
+
+    fn save_state(&self) -> Result<(), TrainError> {
         let state = RunState {
             about: About {
                 step: self.step,
@@ -484,9 +486,4 @@ impl Window {
             ..TrainProgress::default()
         }
     }
-}
-
-/// The value of a tensor of one number; NaN if it cannot be read.
-pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
-    tensor.try_into_scalar::<f32>().unwrap_or(f32::NAN)
 }

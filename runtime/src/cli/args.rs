@@ -63,6 +63,16 @@ pub enum DeviceArg {
     Cpu,
 }
 
+/// How a policy is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GoalArg {
+    /// By the episode's instruction.
+    #[default]
+    Language,
+    /// By a picture of the outcome.
+    Image,
+}
+
 /// Which world the policy acts in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WorldArg {
@@ -222,6 +232,10 @@ pub struct EvalArgs {
     /// Domain shift, for example `camera_pose=2,light=1`.
     #[arg(long, value_name = "KNOBS", default_value = "")]
     pub shift: String,
+    /// How the policy is asked: told the instruction, or shown the last picture of an expert that did
+    /// the same episode.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "experts")]
+    pub goal: GoalArg,
     /// Where tensors live.
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceArg,

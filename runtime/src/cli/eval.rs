@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::Context as _;
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{ClockKind, EpisodeRequest, Goal, GoalSpec, Tick};
 use cerebellum_policies::device;
@@ -12,7 +13,7 @@ use cerebellum_sim::{Disturbance, Episode, EpisodeConfig, Outcome, Task, demonst
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::args::EvalArgs;
+use super::args::{EvalArgs, GoalArg};
 use super::exit::{ExitStatus, Failure};
 use super::{interrupt, progress_bar};
 use crate::control::ControlConfig;
@@ -34,6 +35,7 @@ struct EvalReport {
     seed: u64,
     split: String,
     shift: String,
+    goal: String,
     mean_ticks: f64,
 }
 
@@ -97,6 +99,11 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         seed: args.seed,
         split: args.split.clone(),
         shift: args.shift.clone(),
+        goal: match args.goal {
+            GoalArg::Language => "language",
+            GoalArg::Image => "image",
+        }
+        .to_owned(),
         mean_ticks: ticks as f64 / results.len().max(1) as f64,
     };
     super::output::save(args.json.as_deref(), &report)?;
@@ -146,23 +153,40 @@ fn run_policy(
         let (control, lockstep) = (ControlConfig::default(), LockstepSettings::default());
         Ok(brain.stepper(&robot, args.seed, control, &inference, &lockstep, None)?)
     };
+    let view = brain.spec().map_err(Failure::input)?.cameras.into_iter();
+    let view = view.map(|camera| camera.name).next().unwrap_or_default();
     workers(configs, stop, bar, make, |stepper, request, config| {
-        play(stepper, request, config)
+        let shown = match args.goal {
+            GoalArg::Language => None,
+            GoalArg::Image => Some(outcome(config, &view)?),
+        };
+        play(stepper, request, config, shown)
     })
 }
 
-/// Lets the policy do one episode.
+/// What a camera sees at the end of an expert's attempt at an episode.
+fn outcome(config: &EpisodeConfig, camera: &str) -> anyhow::Result<GoalSpec> {
+    let run = demonstrate(config, &Disturbance::NONE)?;
+    let mut frames = run.last.frames.into_iter();
+    let frame = frames
+        .find(|frame| frame.camera == camera)
+        .with_context(|| format!("the world has no camera `{camera}`"))?;
+    Ok(GoalSpec::Image { frame })
+}
+
+/// Lets the policy do one episode towards what it is shown, or else the instruction.
 fn play(
     stepper: &mut Stepper,
     request: &EpisodeRequest,
     config: &EpisodeConfig,
+    shown: Option<GoalSpec>,
 ) -> anyhow::Result<(Task, bool, u64)> {
     let mut episode = Episode::new(config)?;
     let goal = Goal {
         id: request.episode,
-        spec: GoalSpec::Language {
+        spec: shown.unwrap_or_else(|| GoalSpec::Language {
             text: episode.instruction().to_owned(),
-        },
+        }),
     };
     stepper.set_goal(&goal, Some(episode.stamp()))?;
     let first = request.episode * STRIDE;

@@ -10,6 +10,7 @@ use cerebellum_policies::checkpoint::Card;
 use cerebellum_policies::device;
 use cerebellum_policies::language::{SentenceEncoder as _, StaticTable};
 use cerebellum_policies::mdt::MdtConfig;
+use cerebellum_policies::training::trainer::POLICY_FOLDER;
 use cerebellum_policies::training::{Outcome, TrainConfig, TrainProgress, Trainer};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,17 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     if let Some(folder) = args.init.as_ref().filter(|_| trainer.step() == 0) {
         trainer.start_from(folder).map_err(Failure::input)?;
     }
+    let labelled = trainer.labelled();
+    println!(
+        "{labelled} of {} demonstrations with their instruction",
+        data.episodes().len()
+    );
+    trainer.describe(card(&file, args, labelled, &opened.name));
+    std::fs::write(
+        args.out.join("train.toml"),
+        toml::to_string_pretty(&file).unwrap_or_default(),
+    )
+    .map_err(Failure::environment)?;
     let progress = progress_bar("steps", "{pos}/{len} {eta} {msg}");
     progress.set_length(file.train.steps);
     progress.set_position(trainer.step());
@@ -136,17 +148,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         show(&tap, report);
     })?;
     progress.finish();
-    let package = args.out.join("policy");
-    let card = card(&file, args, &trainer_summary(trainer.step(), &opened.name));
-    trainer
-        .package(card)
-        .save(&package)
-        .map_err(Failure::environment)?;
-    std::fs::write(
-        args.out.join("train.toml"),
-        toml::to_string_pretty(&file).unwrap_or_default(),
-    )
-    .map_err(Failure::environment)?;
+    let package = args.out.join(POLICY_FOLDER);
     drop(tap);
     if let Some(viewer) = viewer {
         viewer
@@ -194,9 +196,13 @@ fn read(path: &Path) -> anyhow::Result<TrainFile> {
 }
 
 fn describe(report: &TrainProgress) -> String {
-    let validation = report
-        .validation
-        .map_or_else(String::new, |loss| format!("  val {loss:.4}"));
+    let validation = [
+        ("val", report.validation),
+        ("shown", report.validation_shown),
+    ]
+    .into_iter()
+    .filter_map(|(name, loss)| Some(format!("  {name} {:.4}", loss?)))
+    .collect::<String>();
     format!(
         "loss {:.4}  {:.0} obs/s{validation}",
         report.losses.action, report.samples_per_second
@@ -209,8 +215,10 @@ fn show(tap: &ViewerTap, report: &TrainProgress) {
         ("loss", Some(losses.total)),
         ("loss/action", Some(losses.action)),
         ("loss/foresight", Some(losses.foresight)),
+        ("loss/alignment", Some(losses.alignment)),
         ("loss/inverse_dynamics", Some(losses.inverse_dynamics)),
         ("loss/validation", report.validation),
+        ("loss/validation_shown", report.validation_shown),
         ("learning_rate", Some(report.learning_rate)),
         ("gradient", Some(report.grad_norm)),
     ];
@@ -226,11 +234,7 @@ fn show(tap: &ViewerTap, report: &TrainProgress) {
     }
 }
 
-fn trainer_summary(step: u64, device: &str) -> String {
-    format!("{step} steps on {device}")
-}
-
-fn card(file: &TrainFile, args: &TrainArgs, summary: &str) -> Card {
+fn card(file: &TrainFile, args: &TrainArgs, labelled: usize, device: &str) -> Card {
     let config = args
         .config
         .as_ref()
@@ -239,7 +243,8 @@ fn card(file: &TrainFile, args: &TrainArgs, summary: &str) -> Card {
         });
     Card {
         data: format!(
-            "{} demonstrations of the scripted experts per task ({}), training split from seed 0{}",
+            "{} demonstrations of the scripted experts per task ({}), training split from seed 0{}; \
+             {labelled} of all with their instruction",
             file.demos,
             file.tasks.join(", "),
             if file.disturbed {
@@ -249,7 +254,7 @@ fn card(file: &TrainFile, args: &TrainArgs, summary: &str) -> Card {
             }
         ),
         training: format!(
-            "cerebellum train{config} --seed {}; {summary}",
+            "cerebellum train{config} --seed {}; on {device}",
             file.train.seed
         ),
         results: "see metrics.jsonl and eval.json beside the weights".to_owned(),

@@ -1,0 +1,124 @@
+//! From what is asked to goal vectors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use cerebellum_messages::{Frame, Goal, GoalKind, GoalSpec};
+
+use super::config::{CameraConfig, MdtConfig};
+use super::inputs::checked_pixels;
+use super::model::Mdt;
+use crate::error::PolicyError;
+use crate::images::Normaliser;
+use crate::language::SentenceEncoder;
+
+/// Instructions remembered: far more than a robot is given, and a bound for one that is given
+/// another every moment.
+const MAX_KNOWN: usize = 1024;
+
+/// Goal vectors of one policy. Instructions are encoded once each.
+#[derive(Clone)]
+pub(crate) struct GoalVectors {
+    encoder: Arc<dyn SentenceEncoder>,
+    known: BTreeMap<String, Vec<f32>>,
+    policy: String,
+    accepted: Vec<GoalKind>,
+    camera: CameraConfig,
+}
+
+impl GoalVectors {
+    /// `trained_with` names the sentence encoder of training; empty if unknown.
+    pub(crate) fn new(
+        encoder: Arc<dyn SentenceEncoder>,
+        config: &MdtConfig,
+        trained_with: &str,
+    ) -> Result<Self, PolicyError> {
+        if !trained_with.is_empty() && trained_with != encoder.name() {
+            return Err(PolicyError::InputShape {
+                what: "sentence encoder".into(),
+                expected: trained_with.into(),
+                found: encoder.name().into(),
+                advice: "use the sentence encoder that the policy was trained with".into(),
+            });
+        }
+        if encoder.dim() != config.denoiser.goal_dim {
+            return Err(PolicyError::InputShape {
+                what: "sentence vector".into(),
+                expected: format!("{} numbers", config.denoiser.goal_dim),
+                found: format!("{} numbers", encoder.dim()),
+                advice: "use the sentence encoder that the policy was trained with".into(),
+            });
+        }
+        Ok(Self {
+            encoder,
+            known: BTreeMap::new(),
+            policy: config.name.clone(),
+            accepted: config.goals(),
+            camera: config.static_camera.clone(),
+        })
+    }
+
+    /// The vector of a goal; a picture is encoded with `model`, which lives on `device`.
+    ///
+    /// # Errors
+    /// If the policy does not take goals of this kind, or the goal's content does not fit.
+    pub(crate) fn get(
+        &mut self,
+        goal: &Goal,
+        model: &Mdt,
+        device: &Device,
+    ) -> Result<Vec<f32>, PolicyError> {
+        match (&goal.spec, &model.goal_encoder) {
+            (GoalSpec::Language { text }, _) => self.told(text),
+            (GoalSpec::Image { frame }, Some(encoder)) => {
+                let images = self.picture(goal.id, frame, device)?;
+                encoder
+                    .forward(images)
+                    .try_into_vec_as::<f32>()
+                    .map_err(|error| PolicyError::Device {
+                        device: format!("{device:?}"),
+                        reason: error.to_string(),
+                    })
+            }
+            _ => Err(PolicyError::GoalKind {
+                policy: self.policy.clone(),
+                accepted: self.accepted.clone(),
+                found: goal.kind(),
+            }),
+        }
+    }
+
+    fn told(&mut self, text: &str) -> Result<Vec<f32>, PolicyError> {
+        if let Some(vector) = self.known.get(text) {
+            return Ok(vector.clone());
+        }
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        let vector = self.encoder.encode(text)?;
+        self.known.insert(text.to_owned(), vector.clone());
+        Ok(vector)
+    }
+
+    /// A goal picture for the encoder, `[1, size, size, 3]`.
+    fn picture(&self, id: u64, frame: &Frame, device: &Device) -> Result<Tensor<4>, PolicyError> {
+        if frame.camera != self.camera.name {
+            return Err(PolicyError::GoalContent {
+                id,
+                reason: format!(
+                    "its picture is of camera `{}`: the policy needs one of camera `{}`",
+                    frame.camera, self.camera.name
+                ),
+            });
+        }
+        let pixels = checked_pixels(frame, &self.camera)?;
+        let mut values = Vec::with_capacity(pixels.len());
+        Normaliser::default().apply(pixels, &mut values);
+        let size = self.camera.size;
+        Ok(Tensor::from_data(
+            TensorData::new(values, [1, size, size, 3]),
+            device,
+        ))
+    }
+}
