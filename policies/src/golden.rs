@@ -82,13 +82,6 @@ impl Golden {
         )
     }
 
-    /// Flat, whatever its rank.
-    pub fn tensor_any(&self, key: &str, device: &Device) -> Tensor<1> {
-        let values = self.values(key).to_vec();
-        let count = values.len();
-        Tensor::from_data(TensorData::new(values, [count]), device)
-    }
-
     pub fn config(&self) -> serde_json::Value {
         serde_json::from_str(&self.metadata["config"]).unwrap()
     }

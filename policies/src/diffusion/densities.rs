@@ -1,5 +1,5 @@
-//! Densities of training noise levels beside the ones that policies are configured with
-//! ([`super::Density`]), as plain functions of the draw.
+//! Densities of training noise levels as plain functions of the draw. [`super::Density`] offers
+//! those that the authors' agent can be configured with.
 
 use std::f64::consts::FRAC_PI_2;
 

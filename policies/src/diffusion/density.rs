@@ -3,6 +3,8 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::densities;
+
 /// A density of training noise levels on `[sigma_min, sigma_max]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +14,10 @@ pub enum Density {
     LogLogistic,
     /// Uniform in `ln sigma`.
     LogUniform,
+    /// See [`densities::uniform`].
+    Uniform,
+    /// See [`densities::v_diffusion`].
+    VDiffusion,
 }
 
 /// Scale of [`Density::LogLogistic`].
@@ -44,6 +50,8 @@ impl Density {
                 let u = low + (high - low) * u;
                 (location + LOGISTIC_SCALE * (u / (1.0 - u)).ln()).exp()
             }
+            Self::Uniform => densities::uniform(u, range),
+            Self::VDiffusion => densities::v_diffusion(u, range),
             Self::LogUniform => (sigma_min.ln() + (sigma_max.ln() - sigma_min.ln()) * u).exp(),
         }
     }

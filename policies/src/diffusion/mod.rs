@@ -5,6 +5,7 @@ pub mod densities;
 pub mod density;
 pub mod preconditioning;
 pub mod sampler;
+pub mod samplers;
 pub mod schedule;
 pub mod schedules;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod tests;
 
 pub use density::Density;
 pub use preconditioning::Preconditioning;
-pub use sampler::{Ddim, Progress, Sampler};
+pub use sampler::{Progress, Sampler, Step};
+pub use samplers::SamplerKind;
 pub use schedule::Schedule;

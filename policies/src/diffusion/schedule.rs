@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::schedules::{iddpm, variance_exploding, variance_preserving};
+
 /// A rule for `n` decreasing noise levels; a final zero is appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -13,6 +15,12 @@ pub enum Schedule {
     Karras,
     /// Equal steps of `sigma`.
     Linear,
+    /// See [`variance_preserving`], which has its own bounds.
+    VariancePreserving,
+    /// See [`variance_exploding`], which ends below `sigma_min`.
+    VarianceExploding,
+    /// See [`iddpm`]. Fewer levels if few lie between the bounds.
+    Iddpm,
 }
 
 /// Curvature of [`Schedule::Karras`].
@@ -32,6 +40,9 @@ impl Schedule {
             Self::Exponential => (f64::ln, f64::exp),
             Self::Karras => (|s| s.powf(RHO.recip()), |s| s.powf(RHO)),
             Self::Linear => (|s| s, |s| s),
+            Self::VariancePreserving => return variance_preserving(steps),
+            Self::VarianceExploding => return variance_exploding(steps, sigma_min, sigma_max),
+            Self::Iddpm => return iddpm(steps, sigma_min, sigma_max),
         };
         let (start, end) = (to(sigma_max), to(sigma_min));
         let last = (steps - 1).max(1) as f64;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alignment::{AlignmentConfig, LatentPooling};
 use super::goal_encoder::GoalEncoderConfig;
-use crate::diffusion::{Density, Preconditioning, Schedule, density::NoiseRange};
+use crate::diffusion::{Density, Preconditioning, SamplerKind, Schedule, density::NoiseRange};
 use crate::nn::{Pooling, ResNetConfig, Stem};
 use crate::policy::{CameraSpec, PolicySpec};
 
@@ -34,6 +34,20 @@ pub enum NoiseInput {
     EncoderToken,
 }
 
+/// What the network sees of the cameras.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObservationInput {
+    /// One vector per camera (MDT).
+    #[default]
+    Cameras,
+    /// A few vectors of both cameras together (MDT-V).
+    Latents {
+        /// How many.
+        count: usize,
+    },
+}
+
 /// The network behind the policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +64,15 @@ pub struct DenoiserConfig {
     pub observation_dim: usize,
     /// Width of the goal vector.
     pub goal_dim: usize,
+    /// What it sees of the cameras.
+    #[serde(default)]
+    pub observation: ObservationInput,
+    /// Whether told and shown goals pass different projections where actions are denoised (MDT-V).
+    #[serde(default)]
+    pub head_by_scope: bool,
+    /// Whether all goals pass the same projection everywhere (`use_modality_encoder = false`).
+    #[serde(default)]
+    pub shared_goal_head: bool,
     /// Numbers per action.
     pub action_dim: usize,
     /// Actions per chunk.
@@ -94,6 +117,9 @@ pub struct DiffusionConfig {
     pub sigma_max: f64,
     /// Density of training levels.
     pub density: Density,
+    /// Rule of the sampler.
+    #[serde(default)]
+    pub sampler: SamplerKind,
     /// Schedule of the sampler.
     pub schedule: Schedule,
     /// Steps of the sampler.
@@ -206,6 +232,9 @@ impl MdtConfig {
                 decoder_layers: 4,
                 observation_dim: width,
                 goal_dim: 256,
+                observation: ObservationInput::Cameras,
+                head_by_scope: false,
+                shared_goal_head: false,
                 action_dim: TCP_DELTA_DIM,
                 horizon: 10,
                 noise: NoiseInput::AdaptiveNorm,
@@ -226,6 +255,7 @@ impl MdtConfig {
                 sigma_min: 0.001,
                 sigma_max: 80.0,
                 density: Density::LogLogistic,
+                sampler: SamplerKind::Ddim,
                 schedule: Schedule::Exponential,
                 steps: 10,
             },
@@ -364,6 +394,9 @@ impl MdtConfig {
                 "diffusion needs 0 < sigma_min < sigma_max, sigma_data > 0, steps > 0".into(),
             );
         }
+        if let Some(problem) = s.sampler.problem() {
+            return Some(format!("diffusion.sampler: {problem}"));
+        }
         if let Some(f) = &self.foresight {
             if f.patch == 0 || f.resolution == 0 || f.resolution % f.patch != 0 {
                 return Some("foresight.resolution must be a multiple of foresight.patch".into());
@@ -404,7 +437,11 @@ impl MdtConfig {
             return Some("alignment needs a goal_encoder".into());
         }
         let noise = usize::from(self.denoiser.noise == NoiseInput::EncoderToken);
-        let tokens = 3 + noise + usize::from(self.denoiser.proprioception > 0);
+        let views = match self.denoiser.observation {
+            ObservationInput::Cameras => 2,
+            ObservationInput::Latents { count } => count,
+        };
+        let tokens = 1 + views + noise + usize::from(self.denoiser.proprioception > 0);
         (index >= tokens).then(|| {
             format!("alignment.pooling takes token {index}, but the context has {tokens} tokens")
         })

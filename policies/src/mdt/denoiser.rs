@@ -2,9 +2,9 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::config::{DenoiserConfig, NoiseInput};
+use super::config::{DenoiserConfig, NoiseInput, ObservationInput};
 use crate::nn::attention::repeat_interleave;
 use crate::nn::decoder::BlockNoise;
 use crate::nn::linear::{DENOISER_STD, dense, linear};
@@ -15,17 +15,101 @@ use crate::nn::{
     SigmaEmbedding,
 };
 
+/// Hidden width of MDT-V's output where it is not linear; MDT's is the model's width.
+const LATENTS_OUTPUT_HIDDEN: usize = 100;
+
 /// Which of the two goal projections a goal passes.
 ///
-/// The authors' policy path sends text and image goals alike through `goal_emb`; `lang_emb` serves
-/// the contrastive loss only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The authors call it the scope of a batch: `lang` batches pass `lang_emb` and `vis` batches
+/// `goal_emb`. Their MDT follows it in the contrastive loss only; its policy sends all goals through
+/// `goal_emb`. Their MDT-V follows it everywhere.
+#[derive(Clone, Debug, Default)]
 pub enum GoalHead {
     /// `goal_emb`.
     #[default]
     Goal,
     /// `lang_emb`.
     Language,
+    /// `lang_emb` for rows with 1 and `goal_emb` for rows with 0, `[batch, 1]`.
+    PerRow(Tensor<2>),
+}
+
+impl GoalHead {
+    /// For rows whose goals were told or else shown.
+    pub fn of(told: &[bool], device: &Device) -> Self {
+        if told.iter().all(|&told| told) {
+            Self::Language
+        } else if !told.contains(&true) {
+            Self::Goal
+        } else {
+            let rows = told.iter().map(|&told| f32::from(u8::from(told)));
+            let data = TensorData::new(rows.collect::<Vec<_>>(), [told.len(), 1]);
+            Self::PerRow(Tensor::from_data(data, device))
+        }
+    }
+
+    /// For other rows, made of these by `rows`.
+    #[must_use]
+    pub fn map(self, rows: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        match self {
+            Self::PerRow(told) => Self::PerRow(rows(told)),
+            head => head,
+        }
+    }
+}
+
+/// What the encoder sees of the world.
+#[derive(Clone, Debug)]
+pub enum Views {
+    /// One vector per camera, `[batch, observation_dim]` each (MDT).
+    Cameras {
+        /// Static camera.
+        static_view: Tensor<2>,
+        /// Gripper camera.
+        gripper_view: Tensor<2>,
+    },
+    /// A few vectors of both cameras together, `[batch, latents, observation_dim]` (MDT-V).
+    Latents(Tensor<3>),
+}
+
+impl Views {
+    /// All vectors side by side, `[batch, vectors * observation_dim]`.
+    pub fn joined(self) -> Tensor<2> {
+        match self {
+            Self::Cameras {
+                static_view,
+                gripper_view,
+            } => Tensor::cat(vec![static_view, gripper_view], 1),
+            Self::Latents(latents) => latents.flatten(1, 2),
+        }
+    }
+
+    /// `count` rows from `start` on.
+    pub fn narrow(&self, start: usize, count: usize) -> Self {
+        match self {
+            Self::Cameras {
+                static_view,
+                gripper_view,
+            } => Self::Cameras {
+                static_view: static_view.clone().narrow(0, start, count),
+                gripper_view: gripper_view.clone().narrow(0, start, count),
+            },
+            Self::Latents(latents) => Self::Latents(latents.clone().narrow(0, start, count)),
+        }
+    }
+
+    fn repeat_interleave(self, times: usize) -> Self {
+        match self {
+            Self::Cameras {
+                static_view,
+                gripper_view,
+            } => Self::Cameras {
+                static_view: repeat_interleave(static_view, times),
+                gripper_view: repeat_interleave(gripper_view, times),
+            },
+            Self::Latents(latents) => Self::Latents(repeat_interleave(latents, times)),
+        }
+    }
 }
 
 /// What the encoder reads.
@@ -33,10 +117,10 @@ pub enum GoalHead {
 pub struct Tokens {
     /// Goal vectors, `[batch, goal_dim]`.
     pub goal: Tensor<2>,
-    /// Vectors of the static camera, `[batch, observation_dim]`.
-    pub static_view: Tensor<2>,
-    /// Vectors of the gripper camera, `[batch, observation_dim]`.
-    pub gripper_view: Tensor<2>,
+    /// The projection for goals of this kind, where the policy tells them apart.
+    pub head: GoalHead,
+    /// Vectors of the cameras.
+    pub views: Views,
     /// Normalised proprioception, `[batch, proprioception]`, if the network reads it.
     pub proprioception: Option<Tensor<2>>,
 }
@@ -46,8 +130,8 @@ impl Tokens {
     pub fn repeat_interleave(self, times: usize) -> Self {
         Self {
             goal: repeat_interleave(self.goal, times),
-            static_view: repeat_interleave(self.static_view, times),
-            gripper_view: repeat_interleave(self.gripper_view, times),
+            head: self.head.map(|told| repeat_interleave(told, times)),
+            views: self.views.repeat_interleave(times),
             proprioception: self
                 .proprioception
                 .map(|state| repeat_interleave(state, times)),
@@ -59,16 +143,17 @@ impl Tokens {
 #[derive(Module, Debug)]
 pub struct Denoiser {
     /// Positions, `[1, 1 + horizon, width]`: row 0 for the goal, row 1 for both cameras. The other
-    /// rows exist in the authors' files but are never read.
+    /// rows exist in the authors' files but are never read; nor is any of MDT-V's table, which has a
+    /// row per latent more.
     pub pos_emb: Param<Tensor<3>>,
-    /// Projection of the static camera's vector.
+    /// Projection of the static camera's vector, or of the latents.
     pub tok_emb: Linear,
     /// Projection of the gripper camera's vector.
-    pub incam_embed: Linear,
+    pub incam_embed: Option<Linear>,
     /// Projection of goals.
     pub goal_emb: Projection,
-    /// Projection of goals in the contrastive loss.
-    pub lang_emb: Projection,
+    /// The other projection of goals (see [`GoalHead`]), unless there is one for all.
+    pub lang_emb: Option<Projection>,
     /// Projection of proprioception. The authors' class has one and never uses it.
     pub proprio_emb: Option<MlpHead>,
     /// Learned positions of actions, `[1, horizon, width]`; not in the authors' class.
@@ -86,6 +171,7 @@ pub struct Denoiser {
     #[module(skip)]
     conditioning: NoiseConditioning,
     position_table: bool,
+    head_by_scope: bool,
 }
 
 impl Denoiser {
@@ -112,13 +198,21 @@ impl Denoiser {
             }
             .init([1, rows, width], device)
         };
-        let goal_hidden = config.mlp_goal.then_some(2 * width);
+        let goal = || {
+            let hidden = config.mlp_goal.then_some(2 * width);
+            Projection::new(config.goal_dim, hidden, width, device)
+        };
+        let view = || linear(config.observation_dim, width, true, device);
+        let (latents, output_hidden) = match config.observation {
+            ObservationInput::Cameras => (0, width),
+            ObservationInput::Latents { count } => (count, LATENTS_OUTPUT_HIDDEN),
+        };
         Self {
-            pos_emb: table(1 + config.horizon),
-            tok_emb: linear(config.observation_dim, width, true, device),
-            incam_embed: linear(config.observation_dim, width, true, device),
-            goal_emb: Projection::new(config.goal_dim, goal_hidden, width, device),
-            lang_emb: Projection::new(config.goal_dim, goal_hidden, width, device),
+            pos_emb: table(1 + latents + config.horizon),
+            tok_emb: view(),
+            incam_embed: (latents == 0).then(view),
+            goal_emb: goal(),
+            lang_emb: (!config.shared_goal_head).then(goal),
             proprio_emb: (config.proprioception > 0)
                 .then(|| mlp_head(config.proprioception, 2 * width, width, device)),
             action_positions: config.action_positions.then(|| table(config.horizon)),
@@ -147,12 +241,13 @@ impl Denoiser {
             action_emb: linear(config.action_dim, width, true, device),
             action_pred: Projection::new(
                 width,
-                (!config.linear_output).then_some(width),
+                (!config.linear_output).then_some(output_hidden),
                 config.action_dim,
                 device,
             ),
             conditioning,
-            position_table: config.position_table,
+            position_table: config.position_table && latents == 0,
+            head_by_scope: config.head_by_scope,
         }
     }
 
@@ -161,16 +256,11 @@ impl Denoiser {
         self.conditioning == NoiseConditioning::None
     }
 
-    /// The encoder's output, `[batch, tokens, width]`: goal, static camera, gripper camera, then
-    /// proprioception if read; a noise token first if [`Denoiser::context_has_noise`], for which
-    /// `noise` (`[batch, 1, width]`) is needed.
-    pub fn context(&self, tokens: Tokens, head: GoalHead, noise: Option<&Tensor<3>>) -> Tensor<3> {
-        let goal = match head {
-            GoalHead::Goal => &self.goal_emb,
-            GoalHead::Language => &self.lang_emb,
-        };
-        let position = |row: usize, token: Tensor<2>| -> Tensor<3> {
-            let token = token.unsqueeze_dim(1);
+    /// The encoder's inputs, `[batch, tokens, width]`: goal, views, then proprioception if read; a
+    /// noise token first if [`Denoiser::context_has_noise`], for which `noise`
+    /// (`[batch, 1, width]`) is needed.
+    pub fn embed(&self, tokens: Tokens, head: GoalHead, noise: Option<&Tensor<3>>) -> Tensor<3> {
+        let position = |row: usize, token: Tensor<3>| -> Tensor<3> {
             if self.position_table {
                 token + self.pos_emb.val().narrow(1, row, 1)
             } else {
@@ -181,16 +271,62 @@ impl Denoiser {
         if self.context_has_noise() {
             all.extend(noise.cloned());
         }
-        all.push(position(0, goal.forward(tokens.goal)));
-        all.push(position(1, self.tok_emb.forward(tokens.static_view)));
-        all.push(position(1, self.incam_embed.forward(tokens.gripper_view)));
+        all.push(position(
+            0,
+            self.embed_goal(tokens.goal, head).unsqueeze_dim(1),
+        ));
+        match tokens.views {
+            Views::Cameras {
+                static_view,
+                gripper_view,
+            } => {
+                let gripper = self.incam_embed.as_ref().unwrap_or(&self.tok_emb);
+                let static_view = self.tok_emb.forward(static_view);
+                let gripper_view = gripper.forward(gripper_view);
+                all.push(position(1, static_view.unsqueeze_dim(1)));
+                all.push(position(1, gripper_view.unsqueeze_dim(1)));
+            }
+            Views::Latents(latents) => all.push(dense(&self.tok_emb, latents)),
+        }
         if let (Some((first, activation, second)), Some(state)) =
             (&self.proprio_emb, tokens.proprioception)
         {
             let token = second.forward(activation.forward(first.forward(state)));
             all.push(token.unsqueeze_dim(1));
         }
-        self.encoder.forward(Tensor::cat(all, 1))
+        Tensor::cat(all, 1)
+    }
+
+    fn embed_goal(&self, goal: Tensor<2>, head: GoalHead) -> Tensor<2> {
+        let language = self.lang_emb.as_ref().unwrap_or(&self.goal_emb);
+        match head {
+            GoalHead::Goal => self.goal_emb.forward(goal),
+            GoalHead::Language => language.forward(goal),
+            GoalHead::PerRow(told) => {
+                let shown = self.goal_emb.forward(goal.clone());
+                (language.forward(goal) - shown.clone()) * told + shown
+            }
+        }
+    }
+
+    /// The encoder's output of what [`Denoiser::embed`] describes.
+    pub fn context(&self, tokens: Tokens, head: GoalHead, noise: Option<&Tensor<3>>) -> Tensor<3> {
+        self.encoder.forward(self.embed(tokens, head, noise))
+    }
+
+    /// The head that goals pass where actions are denoised.
+    pub fn policy_head(&self, scope: GoalHead) -> GoalHead {
+        if self.head_by_scope {
+            scope
+        } else {
+            GoalHead::Goal
+        }
+    }
+
+    /// The context that actions are denoised with.
+    pub fn policy_context(&self, tokens: Tokens, noise: Option<&Tensor<3>>) -> Tensor<3> {
+        let head = self.policy_head(tokens.head.clone());
+        self.context(tokens, head, noise)
     }
 
     /// Embedding of noise levels, `[batch] -> [batch, 1, width]`.
@@ -226,7 +362,7 @@ impl Denoiser {
     /// Context and decoding in one: `F(actions, sigma)`, without input and output scaling.
     pub fn forward(&self, tokens: Tokens, actions: Tensor<3>, sigma: Tensor<1>) -> Tensor<3> {
         let noise = self.embed_sigma(sigma);
-        let context = self.context(tokens, GoalHead::Goal, Some(&noise));
+        let context = self.policy_context(tokens, Some(&noise));
         self.decode(actions, &self.block_noise(&noise), &self.project(&context))
     }
 }

@@ -11,7 +11,7 @@ use super::alignment::Contrast;
 use super::config::MdtConfig;
 use super::denoiser::GoalHead;
 use super::goals::GoalVectors;
-use super::inputs::{InputBatch, foresight_targets, pixels};
+use super::inputs::{GoalVector, InputBatch, foresight_targets, pixels};
 use super::model::{Inputs, Mdt};
 use super::statistics::Statistics;
 use crate::error::{LearnError, PolicyError};
@@ -25,7 +25,7 @@ pub(super) struct Experienced<'a> {
     model: &'a Mdt,
     batch: &'a ExperienceBatch,
     device: &'a Device,
-    vectors: Vec<Vec<f32>>,
+    vectors: Vec<GoalVector>,
     /// Network inputs of the moments.
     pub(super) inputs: Inputs,
 }
@@ -156,7 +156,7 @@ impl<'a> Experienced<'a> {
             views.clone()
         };
         let denoiser = self.model.denoiser();
-        let texts = denoiser.context(Mdt::tokens(&by_text, views), GoalHead::Goal, None);
+        let texts = denoiser.policy_context(Mdt::tokens(&by_text, views), None);
         let images = denoiser.context(Mdt::tokens(&by_image, again), GoalHead::Language, None);
         let pooling = config.pooling;
         let contrast = Contrast::of(pooling.pool(images), pooling.pool(texts), scale.val());
@@ -182,9 +182,9 @@ impl<'a> Experienced<'a> {
 /// The vector of every goal. A goal that is in force at several moments is encoded once.
 fn encoded<'a>(
     goals: impl Iterator<Item = &'a Goal>,
-    mut encode: impl FnMut(&Goal) -> Result<Vec<f32>, PolicyError>,
-) -> Result<Vec<Vec<f32>>, PolicyError> {
-    let mut known = BTreeMap::<u64, (&Goal, Vec<f32>)>::new();
+    mut encode: impl FnMut(&Goal) -> Result<GoalVector, PolicyError>,
+) -> Result<Vec<GoalVector>, PolicyError> {
+    let mut known = BTreeMap::<u64, (&Goal, GoalVector)>::new();
     goals
         .map(|goal| match known.get(&goal.id) {
             Some((same, vector)) if *same == goal => Ok(vector.clone()),

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cerebellum_messages::{Frame, Goal, GoalKind, GoalSpec};
 
 use super::config::{CameraConfig, MdtConfig};
-use super::inputs::checked_pixels;
+use super::inputs::{GoalVector, checked_pixels};
 use super::model::Mdt;
 use crate::error::PolicyError;
 use crate::images::Normaliser;
@@ -68,18 +68,23 @@ impl GoalVectors {
         goal: &Goal,
         model: &Mdt,
         device: &Device,
-    ) -> Result<Vec<f32>, PolicyError> {
+    ) -> Result<GoalVector, PolicyError> {
         match (&goal.spec, &model.goal_encoder) {
-            (GoalSpec::Language { text }, _) => self.told(text),
+            (GoalSpec::Language { text }, _) => Ok(GoalVector {
+                values: self.told(text)?,
+                told: true,
+            }),
             (GoalSpec::Image { frame }, Some(encoder)) => {
                 let images = self.picture(goal.id, frame, device)?;
-                encoder
-                    .forward(images)
-                    .try_into_vec_as::<f32>()
-                    .map_err(|error| PolicyError::Device {
-                        device: format!("{device:?}"),
-                        reason: error.to_string(),
-                    })
+                let values = encoder.forward(images).try_into_vec_as::<f32>();
+                let values = values.map_err(|error| PolicyError::Device {
+                    device: format!("{device:?}"),
+                    reason: error.to_string(),
+                })?;
+                Ok(GoalVector {
+                    values,
+                    told: false,
+                })
             }
             _ => Err(PolicyError::GoalKind {
                 policy: self.policy.clone(),

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cerebellum_messages::{Frame, JointState, Observation, TcpPose};
 
 use super::config::{CameraConfig, MdtConfig, TABLETOP_PROPRIOCEPTION};
+use super::denoiser::GoalHead;
 use super::model::Inputs;
 use super::statistics::Statistics;
 use crate::error::PolicyError;
@@ -104,6 +105,15 @@ pub(super) fn checked_pixels<'a>(
     Ok(&frame.data)
 }
 
+/// A goal as the network reads it.
+#[derive(Clone, Debug)]
+pub struct GoalVector {
+    /// `goal_dim` numbers.
+    pub values: Vec<f32>,
+    /// Whether it was told, else shown.
+    pub told: bool,
+}
+
 /// Collects observations on the CPU and moves them to the device as one batch.
 pub struct InputBatch<'a> {
     config: &'a MdtConfig,
@@ -111,6 +121,7 @@ pub struct InputBatch<'a> {
     normaliser: Normaliser,
     images: [Vec<f32>; 2],
     goals: Vec<f32>,
+    told: Vec<bool>,
     states: Vec<f32>,
     rows: usize,
 }
@@ -124,6 +135,7 @@ impl<'a> InputBatch<'a> {
             normaliser: Normaliser::default(),
             images: [Vec::new(), Vec::new()],
             goals: Vec::new(),
+            told: Vec::new(),
             states: Vec::new(),
             rows: 0,
         }
@@ -133,7 +145,12 @@ impl<'a> InputBatch<'a> {
     ///
     /// # Errors
     /// If the observation lacks an input or one has another size; the batch is unusable then.
-    pub fn push(&mut self, observation: &Observation, goal: &[f32]) -> Result<(), PolicyError> {
+    pub fn push(
+        &mut self,
+        observation: &Observation,
+        goal: &GoalVector,
+    ) -> Result<(), PolicyError> {
+        let GoalVector { values: goal, told } = goal;
         let expected = self.config.denoiser.goal_dim;
         if goal.len() != expected {
             return Err(PolicyError::InputShape {
@@ -147,6 +164,7 @@ impl<'a> InputBatch<'a> {
             self.normaliser.apply(pixels(observation, camera)?, values);
         }
         self.goals.extend_from_slice(goal);
+        self.told.push(*told);
         if self.config.denoiser.proprioception > 0 {
             let tcp = observation.tcp.ok_or_else(|| PolicyError::MissingInput {
                 what: "tool pose".into(),
@@ -179,6 +197,7 @@ impl<'a> InputBatch<'a> {
         Inputs {
             static_images: images(static_images, static_size),
             gripper_images: images(gripper_images, gripper_size),
+            head: GoalHead::of(&self.told, device),
             goal: Tensor::from_data(
                 TensorData::new(self.goals, [rows, self.config.denoiser.goal_dim]),
                 device,

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
 use super::config::DiffusionConfig;
-use super::denoiser::{Denoiser, GoalHead, Tokens};
+use super::denoiser::{Denoiser, Tokens};
 use crate::nn::attention::repeat_interleave;
 
 /// Noise for the actions of a batch: `draws` per sample, those of one sample in a row.
@@ -89,11 +89,11 @@ pub fn action_loss(
     let embedded = denoiser.embed_sigma(level.clone());
     let (context, projected) = if denoiser.context_has_noise() {
         let tokens = tokens.repeat_interleave(draws);
-        let context = denoiser.context(tokens, GoalHead::Goal, Some(&embedded));
+        let context = denoiser.policy_context(tokens, Some(&embedded));
         let projected = denoiser.project(&context);
         (first_of(context, draws), projected)
     } else {
-        let context = denoiser.context(tokens, GoalHead::Goal, None);
+        let context = denoiser.policy_context(tokens, None);
         // The decoder's rows of one sample share its keys and values.
         let projected = denoiser.project(&context);
         (context, projected)

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::alignment::logit_scale;
 use super::config::MdtConfig;
+pub use super::denoiser::Views;
 use super::denoiser::{Denoiser, GoalHead, Tokens};
 use super::goal_encoder::GoalEncoder;
 use super::mgf::Foresight;
@@ -46,6 +47,8 @@ pub struct Inputs {
     pub gripper_images: Tensor<4>,
     /// Goal vectors, `[batch, goal_dim]`.
     pub goal: Tensor<2>,
+    /// Which of them were told and which shown.
+    pub head: GoalHead,
     /// Normalised proprioception, `[batch, width]`, if the network reads it.
     pub proprioception: Option<Tensor<2>>,
 }
@@ -57,6 +60,7 @@ impl Inputs {
             static_images: self.static_images.clone().narrow(0, start, count),
             gripper_images: self.gripper_images.clone().narrow(0, start, count),
             goal: self.goal.clone().narrow(0, start, count),
+            head: self.head.clone().map(|told| told.narrow(0, start, count)),
             proprioception: self
                 .proprioception
                 .clone()
@@ -70,35 +74,12 @@ impl Inputs {
             static_images: self.static_images.clone().select(0, rows.clone()),
             gripper_images: self.gripper_images.clone().select(0, rows.clone()),
             goal: self.goal.clone().select(0, rows.clone()),
+            head: self.head.clone().map(|told| told.select(0, rows.clone())),
             proprioception: self
                 .proprioception
                 .clone()
                 .map(|state| state.select(0, rows.clone())),
         }
-    }
-}
-
-/// Vectors of both cameras, `[batch, observation_dim]` each.
-#[derive(Clone, Debug)]
-pub struct Views {
-    /// Static camera.
-    pub static_view: Tensor<2>,
-    /// Gripper camera.
-    pub gripper_view: Tensor<2>,
-}
-
-impl Views {
-    /// `count` rows from `start` on.
-    pub fn narrow(&self, start: usize, count: usize) -> Self {
-        Self {
-            static_view: self.static_view.clone().narrow(0, start, count),
-            gripper_view: self.gripper_view.clone().narrow(0, start, count),
-        }
-    }
-
-    /// Both vectors side by side, `[batch, 2 * observation_dim]`.
-    pub fn joined(self) -> Tensor<2> {
-        Tensor::cat(vec![self.static_view, self.gripper_view], 1)
     }
 }
 
@@ -149,7 +130,7 @@ impl Mdt {
     /// Encodes the images.
     pub fn views(&self, inputs: &Inputs) -> Views {
         let goal = Some(&inputs.goal);
-        Views {
+        Views::Cameras {
             static_view: self
                 .static_resnet
                 .forward(inputs.static_images.clone(), goal),
@@ -163,8 +144,8 @@ impl Mdt {
     pub fn tokens(inputs: &Inputs, views: Views) -> Tokens {
         Tokens {
             goal: inputs.goal.clone(),
-            static_view: views.static_view,
-            gripper_view: views.gripper_view,
+            head: inputs.head.clone(),
+            views,
             proprioception: inputs.proprioception.clone(),
         }
     }
@@ -173,6 +154,6 @@ impl Mdt {
     /// the noise level; `noise` (`[batch, 1, width]`) for the others.
     pub fn context(&self, inputs: &Inputs, noise: Option<&Tensor<3>>) -> Tensor<3> {
         let tokens = Self::tokens(inputs, self.views(inputs));
-        self.denoiser().context(tokens, GoalHead::Goal, noise)
+        self.denoiser().policy_context(tokens, noise)
     }
 }

@@ -13,7 +13,7 @@ use super::experience::Experienced;
 use super::goals::GoalVectors;
 use super::load::{IN_MEMORY, Loaded, load};
 use super::model::{Inputs, Mdt};
-use super::planning::{Ladder, encode, sample, starting_noise};
+use super::planning::{Ladder, SeededNoise, encode, sample};
 use super::statistics::Statistics;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::{LearnError, PolicyError};
@@ -250,14 +250,21 @@ impl OnlineModel for MdtOnline {
         }
         let d = &self.config.denoiser;
         let diffusion = &self.config.diffusion;
-        let ladder = Ladder::new(model.denoiser(), diffusion, diffusion.steps, &device);
+        let mut ladder = Ladder::new(model.denoiser(), diffusion, diffusion.steps, &device);
         let seeds = (0..batch.moments.len() as u64)
             .map(|i| batch.seed.wrapping_add(i))
             .collect::<Vec<_>>();
         let shape = [d.horizon, d.action_dim];
-        let start = starting_noise(&seeds, diffusion.sigma_max, shape, &device);
+        let noise = SeededNoise::new(&seeds, shape, &device);
         let context = encode(&model, &inputs).context;
-        let sampled = sample(model.denoiser(), diffusion, &ladder, &context, start, None)?;
+        let sampled = sample(
+            model.denoiser(),
+            diffusion,
+            &mut ladder,
+            &context,
+            noise,
+            None,
+        )?;
         let actions = sampled
             .actions
             .try_into_vec_as::<f32>()

@@ -8,10 +8,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::config::DiffusionConfig;
-use super::denoiser::{Denoiser, GoalHead, Tokens};
+use super::denoiser::{Denoiser, Tokens};
 use super::loss::normals;
 use super::model::{Inputs, Mdt};
-use crate::diffusion::{Ddim, Sampler};
+use crate::diffusion::Step;
 use crate::error::PolicyError;
 use crate::nn::KeyValue;
 use crate::nn::decoder::BlockNoise;
@@ -20,8 +20,11 @@ use crate::nn::decoder::BlockNoise;
 /// noise levels and what every block needs of them.
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    sigmas: Vec<f64>,
-    rungs: Vec<Rung>,
+    steps: usize,
+    levels: Vec<f64>,
+    /// By the bits of the level. Besides the schedule's levels, those between them that a sampler
+    /// asked for; for a given schedule these are always the same.
+    rungs: BTreeMap<u64, Rung>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,22 +41,30 @@ impl Ladder {
         steps: usize,
         device: &Device,
     ) -> Self {
-        let sigmas = config
-            .schedule
-            .sigmas(steps, config.sigma_min, config.sigma_max);
-        let rungs = sigmas
-            .iter()
-            .take(steps)
-            .map(|&sigma| {
-                let level = Tensor::from_data(TensorData::new(vec![sigma as f32], [1]), device);
-                let embedded = denoiser.embed_sigma(level);
-                Rung {
-                    blocks: denoiser.block_noise(&embedded),
-                    embedded,
-                }
-            })
-            .collect();
-        Self { sigmas, rungs }
+        let sampler = config.sampler.start(steps);
+        let range = [config.sigma_min, config.sigma_max];
+        let mut ladder = Self {
+            steps,
+            levels: sampler.levels(config.schedule, steps, range),
+            rungs: BTreeMap::new(),
+        };
+        for level in ladder.levels.clone() {
+            if level > 0.0 {
+                ladder.rung(denoiser, level, device);
+            }
+        }
+        ladder
+    }
+
+    fn rung(&mut self, denoiser: &Denoiser, level: f64, device: &Device) -> &Rung {
+        self.rungs.entry(level.to_bits()).or_insert_with(|| {
+            let level = Tensor::from_data(TensorData::new(vec![level as f32], [1]), device);
+            let embedded = denoiser.embed_sigma(level);
+            Rung {
+                blocks: denoiser.block_noise(&embedded),
+                embedded,
+            }
+        })
     }
 }
 
@@ -85,7 +96,7 @@ pub fn encode(model: &Mdt, inputs: &Inputs) -> Encoded {
             output: None,
         };
     }
-    let output = denoiser.context(tokens, GoalHead::Goal, None);
+    let output = denoiser.policy_context(tokens, None);
     Encoded {
         context: Context::Fixed(denoiser.project(&output)),
         output: Some(output),
@@ -106,7 +117,7 @@ impl Ladders {
         config: &DiffusionConfig,
         steps: usize,
         device: &Device,
-    ) -> &Ladder {
+    ) -> &mut Ladder {
         self.by_steps
             .entry(steps)
             .or_insert_with(|| Ladder::new(denoiser, config, steps, device))
@@ -122,70 +133,90 @@ pub struct Sampled {
     pub steps: u32,
 }
 
-/// Starting noise `sigma_max * n` with `n` from a seed: drawn on the CPU, so that it is the same on
-/// every device. One seed per row.
-pub fn starting_noise(
-    seeds: &[u64],
-    sigma_max: f64,
-    [horizon, width]: [usize; 2],
-    device: &Device,
-) -> Tensor<3> {
-    let values = seeds
-        .iter()
-        .flat_map(|&seed| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            normals(horizon * width, &mut rng)
-        })
-        .map(|value| value * sigma_max as f32)
-        .collect::<Vec<_>>();
-    Tensor::from_data(
-        TensorData::new(values, [seeds.len(), horizon, width]),
-        device,
-    )
+/// Unit normal noise from seeds, one per row: drawn on the CPU, so that it is the same on every
+/// device.
+#[derive(Clone, Debug)]
+pub struct SeededNoise {
+    rows: Vec<ChaCha8Rng>,
+    shape: [usize; 2],
+    device: Device,
 }
 
-/// Goes down the ladder. Stops early when the next step would likely end after `deadline`; the
-/// first step is always done. The result is the last estimate of the clean actions.
+impl SeededNoise {
+    /// For chunks of shape `[horizon, action_dim]`.
+    pub fn new(seeds: &[u64], shape: [usize; 2], device: &Device) -> Self {
+        Self {
+            rows: seeds
+                .iter()
+                .map(|&seed| ChaCha8Rng::seed_from_u64(seed))
+                .collect(),
+            shape,
+            device: device.clone(),
+        }
+    }
+
+    /// The next draw, `[seeds, horizon, action_dim]`.
+    pub fn draw(&mut self) -> Tensor<3> {
+        let [horizon, width] = self.shape;
+        let rows = self.rows.iter_mut();
+        let values = rows
+            .flat_map(|rng| normals(horizon * width, rng))
+            .collect::<Vec<_>>();
+        let shape = [self.rows.len(), horizon, width];
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+}
+
+/// Goes down the ladder from noise at the greatest level. Stops early when the next step would
+/// likely end after `deadline`; the first step is always done. A sampler that was stopped gives its
+/// last estimate of the clean actions.
 ///
 /// # Errors
 /// If the device fails while a deadline is kept.
 pub fn sample(
     denoiser: &Denoiser,
     config: &DiffusionConfig,
-    ladder: &Ladder,
+    ladder: &mut Ladder,
     context: &Context,
-    start: Tensor<3>,
+    mut noise: SeededNoise,
     deadline: Option<Instant>,
 ) -> Result<Sampled, PolicyError> {
     let preconditioning = config.preconditioning();
-    let device = start.device();
-    let mut state = start.clone();
-    let mut clean = start;
+    let device = noise.device.clone();
+    let mut sampler = config.sampler.start(ladder.steps);
+    let levels = ladder.levels.clone();
+    let mut denoise = |noisy: &Tensor<3>, level: f64| {
+        let rung = ladder.rung(denoiser, level, &device);
+        let scalings = preconditioning.at(level);
+        let input = noisy.clone() * scalings.c_in;
+        let output = match context {
+            Context::Fixed(context) => denoiser.decode(input, &rung.blocks, context),
+            Context::PerLevel(tokens) => {
+                let batch = input.dims()[0];
+                let noise = rung.embedded.clone().repeat_dim(0, batch);
+                let context = denoiser.policy_context(tokens.clone(), Some(&noise));
+                denoiser.decode(input, &rung.blocks, &denoiser.project(&context))
+            }
+        };
+        output * scalings.c_out + noisy.clone() * scalings.c_skip
+    };
+    let mut actions = noise.draw() * config.sigma_max;
     let mut steps = 0;
     let mut slowest = Duration::ZERO;
-    for (levels, rung) in ladder.sigmas.windows(2).zip(&ladder.rungs) {
-        let &[sigma, next] = levels else { break };
+    let last = levels.len().saturating_sub(1);
+    let mut clean = None;
+    for index in 0..last {
         let begun = Instant::now();
         if steps > 0 && deadline.is_some_and(|deadline| begun + slowest > deadline) {
             break;
         }
-        let mut denoise = |noisy: &Tensor<3>, sigma: f64| {
-            let scalings = preconditioning.at(sigma);
-            let input = noisy.clone() * scalings.c_in;
-            let output = match context {
-                Context::Fixed(context) => denoiser.decode(input, &rung.blocks, context),
-                Context::PerLevel(tokens) => {
-                    let batch = input.dims()[0];
-                    let noise = rung.embedded.clone().repeat_dim(0, batch);
-                    let context = denoiser.context(tokens.clone(), GoalHead::Goal, Some(&noise));
-                    denoiser.decode(input, &rung.blocks, &denoiser.project(&context))
-                }
-            };
-            Ok::<_, PolicyError>(output * scalings.c_out + noisy.clone() * scalings.c_skip)
+        let step = Step {
+            levels: &levels,
+            index,
         };
-        let progress = Ddim.step(state, sigma, next, &mut denoise)?;
-        state = progress.state;
-        clean = progress.clean;
+        let progress = sampler.step(actions, step, &mut denoise, &mut || noise.draw());
+        actions = progress.state;
+        clean = Some(progress.clean);
         steps += 1;
         if deadline.is_some() {
             // Work on a GPU is only queued so far.
@@ -196,8 +227,8 @@ pub fn sample(
             slowest = slowest.max(begun.elapsed());
         }
     }
-    Ok(Sampled {
-        actions: clean,
-        steps,
-    })
+    if let Some(clean) = clean.filter(|_| (steps as usize) < last) {
+        actions = clean;
+    }
+    Ok(Sampled { actions, steps })
 }

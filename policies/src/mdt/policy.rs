@@ -10,10 +10,10 @@ use cerebellum_messages::{ActionChunk, Goal, LatentSample, Observation};
 
 use super::config::MdtConfig;
 use super::goals::GoalVectors;
-use super::inputs::InputBatch;
+use super::inputs::{GoalVector, InputBatch};
 use super::load::{IN_MEMORY, Loaded, load};
 use super::model::Mdt;
-use super::planning::{Ladders, encode, sample, starting_noise};
+use super::planning::{Ladders, SeededNoise, encode, sample};
 use super::statistics::Statistics;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
@@ -37,7 +37,7 @@ pub struct MdtPolicy {
 /// A picture's vector belongs to the weights that encoded it, so the goal itself is kept too.
 struct ActiveGoal {
     goal: Goal,
-    vector: Vec<f32>,
+    vector: GoalVector,
 }
 
 impl MdtPolicy {
@@ -119,13 +119,13 @@ impl Policy for MdtPolicy {
             .ladders
             .get(self.model.denoiser(), diffusion, steps, &self.device);
         let shape = [self.spec.horizon, self.spec.action_dim];
-        let start = starting_noise(&[budget.seed], diffusion.sigma_max, shape, &self.device);
+        let noise = SeededNoise::new(&[budget.seed], shape, &self.device);
         let sampled = sample(
             self.model.denoiser(),
             diffusion,
             ladder,
             &encoded.context,
-            start,
+            noise,
             budget.deadline,
         )?;
         let actions = host::values(sampled.actions);

@@ -12,6 +12,7 @@ use super::goal_frames::GoalFrames;
 use super::order::Draw;
 use crate::error::CheckpointError;
 use crate::images::{Normaliser, resize};
+use crate::mdt::denoiser::GoalHead;
 use crate::mdt::model::Inputs;
 use crate::mdt::{MdtConfig, Statistics};
 
@@ -269,7 +270,11 @@ impl Batcher<'_> {
             }
         }
         let side = self.config.foresight.as_ref().map_or(0, |f| f.resolution);
-        let inputs = self.inputs(images, goals, states, count, device);
+        let told_rows = (0..count).map(|row| row < told).collect::<Vec<_>>();
+        let inputs = Inputs {
+            head: GoalHead::of(&told_rows, device),
+            ..self.inputs(images, goals, states, count, device)
+        };
         let size = self.config.static_camera.size;
         let shown = (shows > 0).then(|| Shown {
             first_row: first_shown,
@@ -320,6 +325,7 @@ impl Batcher<'_> {
             Tensor::from_data(TensorData::new(values, [rows, size, size, 3]), device)
         };
         Inputs {
+            head: GoalHead::default(),
             static_images: images(static_images, static_size),
             gripper_images: images(gripper_images, gripper_size),
             goal: Tensor::from_data(TensorData::new(goals, [rows, d.goal_dim]), device),

@@ -197,7 +197,8 @@ fn encode(model: &Mdt, first: &Inputs, others: [Option<Inputs>; 2]) -> (Views, [
         static_images: images(|inputs| &inputs.static_images),
         gripper_images: images(|inputs| &inputs.gripper_images),
         goal: Tensor::cat(all().map(|inputs| inputs.goal.clone()).collect(), 0),
-        // The image encoders do not read it.
+        // The image encoders do not read what follows.
+        head: GoalHead::default(),
         proprioception: None,
     });
     let mut start = 0;

@@ -1,5 +1,5 @@
-//! Schedules beside the ones that policies are configured with ([`super::Schedule`]): those that the
-//! authors of MDT offer as well. Each gives decreasing noise levels and a final zero.
+//! Schedules that are more than equal steps on some scale. Each gives decreasing noise levels and a
+//! final zero; [`super::Schedule`] offers those that make sense for a policy.
 
 pub mod cosine_beta;
 pub mod iddpm;

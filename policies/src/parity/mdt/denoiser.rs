@@ -2,10 +2,10 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::network::{KEYS, PREFIX, config, diffusion, network, tokens};
+use super::network::{PREFIX, config, diffusion, keys, network, tokens};
 use super::trace;
 use crate::host;
-use crate::mdt::denoiser::{Denoiser, GoalHead, Tokens};
+use crate::mdt::denoiser::{Denoiser, GoalHead, Tokens, Views};
 use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::parity::error::ParityError;
 use crate::parity::golden::GoldenFile;
@@ -30,7 +30,6 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
 }
 
 fn forward(file: &GoldenFile, device: &Device, outputs: &mut Outputs) -> Result<(), ParityError> {
-    let config = config(file)?;
     let network = network(file, device)?;
     let sigma = file.tensor::<1>("in/sigma", device)?;
     let noise = network.embed_sigma(sigma.clone());
@@ -49,8 +48,8 @@ fn forward(file: &GoldenFile, device: &Device, outputs: &mut Outputs) -> Result<
     for scope in SCOPES {
         let tokens = tokens(file, scope, device)?;
         let start = format!("out/inner/{scope}");
-        let context = network.context(tokens.clone(), GoalHead::Goal, Some(&noise));
-        trace::encoder(outputs, &start, (&network, &config), tokens.clone(), &noise);
+        let context = network.policy_context(tokens.clone(), Some(&noise));
+        trace::encoder(outputs, &start, &network, tokens.clone(), &noise);
         trace::decoder(outputs, &start, &network, inner.clone(), &noise, &context);
         outputs.put(format!("{start}/context"), context);
         let predict = |tokens: Tokens| network.forward(tokens, inner.clone(), sigma.clone());
@@ -94,13 +93,23 @@ fn gradients(
     device: &Device,
     outputs: &mut Outputs,
 ) -> Result<(), ParityError> {
+    let keys = keys(&config(file)?);
     let network = network(file, device)?;
     let plain = tokens(file, scope, device)?;
+    let views = match plain.views {
+        Views::Cameras {
+            static_view,
+            gripper_view,
+        } => Views::Cameras {
+            static_view: static_view.require_grad(),
+            gripper_view: gripper_view.require_grad(),
+        },
+        Views::Latents(latents) => Views::Latents(latents.require_grad()),
+    };
     let tokens = Tokens {
         goal: plain.goal.require_grad(),
-        static_view: plain.static_view.require_grad(),
-        gripper_view: plain.gripper_view.require_grad(),
-        proprioception: None,
+        views,
+        ..plain
     };
     let noise = ActionNoise {
         sigma: file.values("in/sigma")?,
@@ -113,17 +122,27 @@ fn gradients(
     outputs.put(format!("out/loss/{scope}"), loss.clone());
     let mut grads = loss.backward();
     let start = format!("out/grad/{scope}/");
-    for (name, input) in [
-        ("goal", &tokens.goal),
-        ("static", &tokens.static_view),
-        ("gripper", &tokens.gripper_view),
-    ] {
-        let key = format!("{start}in/{name}");
-        if let Some(grad) = input.grad_remove(&mut grads) {
-            put_shaped(file, outputs, &key, grad);
+    if let Some(grad) = tokens.goal.grad_remove(&mut grads) {
+        put_shaped(file, outputs, &format!("{start}in/goal"), grad);
+    }
+    match &tokens.views {
+        Views::Cameras {
+            static_view,
+            gripper_view,
+        } => {
+            for (name, input) in [("static", static_view), ("gripper", gripper_view)] {
+                if let Some(grad) = input.grad_remove(&mut grads) {
+                    put_shaped(file, outputs, &format!("{start}in/{name}"), grad);
+                }
+            }
+        }
+        Views::Latents(latents) => {
+            if let Some(grad) = latents.grad_remove(&mut grads) {
+                outputs.put(format!("{start}in/state_images"), grad);
+            }
         }
     }
-    put_gradients(outputs, &network, grads, file, (&start, PREFIX), &KEYS);
+    put_gradients(outputs, &network, grads, file, (&start, PREFIX), keys);
     Ok(())
 }
 

@@ -34,6 +34,21 @@ pub const CASES: &[Case] = &[
         tolerance,
     },
     Case {
+        pattern: "mdtv_core",
+        compute: denoiser::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "mdtv_variant_*",
+        compute: denoiser::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "mdtv_samplers",
+        compute: samplers::compute,
+        tolerance: samplers::tolerance,
+    },
+    Case {
         pattern: "mdt_samplers",
         compute: samplers::compute,
         tolerance: samplers::tolerance,

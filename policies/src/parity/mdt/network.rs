@@ -3,8 +3,10 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::KeyMap;
-use crate::mdt::config::{DenoiserConfig, DiffusionConfig, MdtConfig, NoiseInput};
-use crate::mdt::denoiser::{Denoiser, Tokens};
+use crate::mdt::config::{
+    DenoiserConfig, DiffusionConfig, MdtConfig, NoiseInput, ObservationInput,
+};
+use crate::mdt::denoiser::{Denoiser, GoalHead, Tokens, Views};
 use crate::parity::error::ParityError;
 use crate::parity::golden::GoldenFile;
 use crate::parity::module::with_weights;
@@ -15,6 +17,12 @@ pub const PREFIX: &str = "model.inner_model.";
 /// Keys below [`PREFIX`].
 pub const KEYS: KeyMap = KeyMap {
     ignored: &["proprio_emb."],
+    ..KeyMap::MDT
+};
+
+/// [`KEYS`] where both goal projections are the same one.
+const SHARED_KEYS: KeyMap = KeyMap {
+    ignored: &["proprio_emb.", "lang_emb."],
     ..KeyMap::MDT
 };
 
@@ -45,7 +53,20 @@ pub fn config(file: &GoldenFile) -> Result<DenoiserConfig, ParityError> {
         let reason = "rotary positions are not built here".to_owned();
         return Err(ParityError::Config(reason));
     }
+    let observation = match file.text("/variant")?.as_str() {
+        "mdt" => ObservationInput::Cameras,
+        "mdtv" => ObservationInput::Latents {
+            count: count("n_obs_token")?,
+        },
+        other => {
+            let reason = format!("`variant` is `{other}`, expected mdt or mdtv");
+            return Err(ParityError::Config(reason));
+        }
+    };
     Ok(DenoiserConfig {
+        observation,
+        head_by_scope: observation != ObservationInput::Cameras,
+        shared_goal_head: !flag("use_modality_encoder")?,
         width,
         heads,
         encoder_layers: count("n_enc_layers")?,
@@ -82,8 +103,18 @@ pub fn diffusion(file: &GoldenFile) -> Result<DiffusionConfig, ParityError> {
 /// # Errors
 /// If the configuration or the weights do not fit.
 pub fn network(file: &GoldenFile, device: &Device) -> Result<Denoiser, ParityError> {
-    let network = Denoiser::new(&config(file)?, device);
-    with_weights(network, file, PREFIX, &KEYS)
+    let config = config(file)?;
+    let network = Denoiser::new(&config, device);
+    with_weights(network, file, PREFIX, keys(&config))
+}
+
+/// Keys of the denoiser: one projection of goals for all is in the files under both names.
+pub const fn keys(config: &DenoiserConfig) -> &'static KeyMap {
+    if config.shared_goal_head {
+        &SHARED_KEYS
+    } else {
+        &KEYS
+    }
 }
 
 /// A goal of the file: `lang` or `vis`.
@@ -106,8 +137,28 @@ pub fn goal(file: &GoldenFile, kind: &str, device: &Device) -> Result<Tensor<2>,
 pub fn tokens(file: &GoldenFile, kind: &str, device: &Device) -> Result<Tokens, ParityError> {
     Ok(Tokens {
         goal: goal(file, kind, device)?,
+        head: scope(kind),
+        views: views(file, device)?,
+        proprioception: None,
+    })
+}
+
+/// The head of a dataset: `lang` or `vis`.
+pub fn scope(kind: &str) -> GoalHead {
+    if kind == "lang" {
+        GoalHead::Language
+    } else {
+        GoalHead::Goal
+    }
+}
+
+/// What the encoder sees of the cameras.
+fn views(file: &GoldenFile, device: &Device) -> Result<Views, ParityError> {
+    if file.has("in/state_images") {
+        return Ok(Views::Latents(file.tensor("in/state_images", device)?));
+    }
+    Ok(Views::Cameras {
         static_view: file.rows("in/static", device)?,
         gripper_view: file.rows("in/gripper", device)?,
-        proprioception: None,
     })
 }

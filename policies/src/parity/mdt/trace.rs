@@ -2,7 +2,6 @@
 
 use burn::tensor::Tensor;
 
-use crate::mdt::config::DenoiserConfig;
 use crate::mdt::denoiser::{Denoiser, Tokens};
 use crate::parity::outputs::Outputs;
 
@@ -12,26 +11,12 @@ use crate::parity::outputs::Outputs;
 pub fn encoder(
     outputs: &mut Outputs,
     start: &str,
-    (network, config): (&Denoiser, &DenoiserConfig),
+    network: &Denoiser,
     tokens: Tokens,
     noise: &Tensor<3>,
 ) {
-    let place = |row: usize, token: Tensor<2>| -> Tensor<3> {
-        let token = token.unsqueeze_dim(1);
-        if config.position_table {
-            token + network.pos_emb.val().narrow(1, row, 1)
-        } else {
-            token
-        }
-    };
-    let mut all = Vec::new();
-    if network.context_has_noise() {
-        all.push(noise.clone());
-    }
-    all.push(place(0, network.goal_emb.forward(tokens.goal)));
-    all.push(place(1, network.tok_emb.forward(tokens.static_view)));
-    all.push(place(1, network.incam_embed.forward(tokens.gripper_view)));
-    let mut hidden = Tensor::cat(all, 1);
+    let head = network.policy_head(tokens.head.clone());
+    let mut hidden = network.embed(tokens, head, Some(noise));
     for (index, block) in network.encoder.blocks.iter().enumerate() {
         hidden = block.forward(hidden);
         outputs.put(format!("{start}/enc_block_{index}"), hidden.clone());
