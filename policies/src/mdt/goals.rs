@@ -10,6 +10,7 @@ use super::config::{CameraConfig, MdtConfig};
 use super::inputs::{GoalVector, checked_pixels};
 use super::model::Mdt;
 use crate::error::PolicyError;
+use crate::host;
 use crate::images::Normaliser;
 use crate::language::SentenceEncoder;
 
@@ -76,11 +77,13 @@ impl GoalVectors {
             }),
             (GoalSpec::Image { frame }, Some(encoder)) => {
                 let images = self.picture(goal.id, frame, device)?;
-                let values = encoder.forward(images).try_into_vec_as::<f32>();
-                let values = values.map_err(|error| PolicyError::Device {
-                    device: format!("{device:?}"),
-                    reason: error.to_string(),
-                })?;
+                let values = host::values(encoder.forward(images));
+                if values.iter().any(|value| !value.is_finite()) {
+                    return Err(PolicyError::GoalContent {
+                        id: goal.id,
+                        reason: "its picture's vector is not finite".into(),
+                    });
+                }
                 Ok(GoalVector {
                     values,
                     told: false,

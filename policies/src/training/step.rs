@@ -7,6 +7,7 @@ use super::batch::Batch;
 use super::config::TrainConfig;
 use super::gradients::GradientSet;
 use super::metrics::Losses;
+use crate::host;
 use crate::mdt::alignment::Contrast;
 use crate::mdt::denoiser::{GoalHead, Tokens};
 use crate::mdt::loss::{ActionLoss, ActionNoise, action_loss};
@@ -217,11 +218,10 @@ fn encode(model: &Mdt, first: &Inputs, others: [Option<Inputs>; 2]) -> (Views, [
 /// Reads all numbers from the device at once.
 fn report(parts: Vec<(Slot, Tensor<1>)>) -> Step {
     let (slots, tensors): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    let values = Tensor::cat(tensors, 0).into_data();
+    let values = host::values(Tensor::cat(tensors, 0));
     let mut step = Step::default();
-    for (index, slot) in slots.into_iter().enumerate() {
-        let value = values.as_slice::<f32>().ok().and_then(|all| all.get(index));
-        *slot(&mut step.losses) = value.copied().unwrap_or(f32::NAN);
+    for (slot, value) in slots.into_iter().zip(values) {
+        *slot(&mut step.losses) = value;
     }
     step
 }

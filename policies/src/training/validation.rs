@@ -4,6 +4,7 @@ use super::augment::AugmentConfig;
 use super::batch::{Batcher, Extras};
 use super::config::TrainConfig;
 use super::order::{Draw, Order, stream};
+use crate::host;
 use crate::mdt::Mdt;
 use crate::mdt::loss::{ActionNoise, action_loss};
 use crate::mdt::model::Inputs;
@@ -72,7 +73,7 @@ pub(super) fn validate(
         let tokens = Mdt::tokens(&inputs, model.views(&inputs));
         let diffusion = &network.diffusion;
         let loss = action_loss(model.denoiser(), diffusion, tokens, batch.actions, &noise);
-        total += loss.per_sample.mean().try_into_scalar::<f32>().ok()?;
+        total += host::values(loss.per_sample.mean()).first()?;
     }
     Some(total / BATCHES as f32)
 }
