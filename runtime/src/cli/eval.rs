@@ -153,7 +153,7 @@ fn run_policy(
         let (control, lockstep) = (ControlConfig::default(), LockstepSettings::default());
         Ok(brain.stepper(&robot, args.seed, control, &inference, &lockstep, None)?)
     };
-    let view = brain.spec().map_err(Failure::input)?.cameras.into_iter();
+    let view = brain.spec().cameras.into_iter();
     let view = view.map(|camera| camera.name).next().unwrap_or_default();
     workers(configs, stop, bar, make, |stepper, request, config| {
         let shown = match args.goal {
