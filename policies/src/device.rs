@@ -1,4 +1,10 @@
 //! Devices are values: the same binary and the same weights run on a GPU or on the CPU.
+//!
+//! A GPU compiles a kernel when it is first used, about a hundred of them for the shipped policy, and
+//! the first plan waits for them. burn 0.22 keeps no WGSL pipeline from one run to the next; drivers
+//! do, on disk, if the home directory can be written to. On Mesa's software driver and two busy cores
+//! the first plan takes 20 s on a new machine, 4 s later on, and every other plan 1 s: a step of
+//! denoising is some 480 kernels, each of which costs 0.2 ms to start, whatever its size.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
