@@ -61,6 +61,15 @@ fn filters(from: usize, to: usize) -> Vec<Filter> {
         .collect()
 }
 
+/// The same resize of one axis as a matrix, `[to, from]`, row-major.
+pub fn resize_matrix(from: usize, to: usize) -> Vec<f32> {
+    let mut matrix = vec![0.0; to * from];
+    for (row, filter) in matrix.chunks_exact_mut(from.max(1)).zip(filters(from, to)) {
+        row[filter.first..filter.first + filter.weights.len()].copy_from_slice(&filter.weights);
+    }
+    matrix
+}
+
 /// A square image of interleaved `channels`, `from` pixels wide, resized to `to` pixels.
 pub fn resize(image: &[f32], channels: usize, from: usize, to: usize) -> Vec<f32> {
     if from == to {

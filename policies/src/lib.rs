@@ -33,6 +33,7 @@
 //! ```
 
 pub mod checkpoint;
+pub mod clip;
 pub mod device;
 pub mod diffusion;
 pub mod error;
@@ -51,5 +52,6 @@ pub mod online;
 pub mod parity;
 pub mod policy;
 pub mod training;
+pub mod voltron;
 
 pub use burn::tensor::Device;

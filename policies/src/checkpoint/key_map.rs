@@ -65,7 +65,8 @@ impl KeyMap {
             })
     }
 
-    fn ignores(&self, key: &str) -> bool {
+    /// Whether a foreign tensor is left out.
+    pub fn ignores(&self, key: &str) -> bool {
         self.ignored
             .iter()
             .any(|part| match part.strip_prefix('*') {

@@ -152,6 +152,7 @@ impl StaticTable {
         let tokens = encoding.get_ids();
         if tokens.len() > MAX_TOKENS {
             return Err(TextError::TooManyTokens {
+                most: MAX_TOKENS,
                 tokens: tokens.len(),
             });
         }

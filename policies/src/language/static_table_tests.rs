@@ -130,7 +130,10 @@ fn control_characters_are_refused_where_they_are() {
 fn long_text_is_refused() {
     assert_eq!(
         refusal(&"a ".repeat(513)),
-        TextError::TooManyTokens { tokens: 513 }
+        TextError::TooManyTokens {
+            tokens: 513,
+            most: 512
+        }
     );
     assert_eq!(
         refusal(&"x".repeat(4097)),

@@ -19,11 +19,13 @@ pub enum TextError {
         /// Its size.
         bytes: usize,
     },
-    /// More than [`MAX_TOKENS`].
-    #[error("the instruction has {tokens} tokens, at most {MAX_TOKENS} are read: shorten it")]
+    /// More tokens than the encoder reads ([`MAX_TOKENS`] in general).
+    #[error("the instruction has {tokens} tokens, at most {most} are read: shorten it")]
     TooManyTokens {
         /// Its size.
         tokens: usize,
+        /// What is read.
+        most: usize,
     },
     /// A control character other than tab, line feed and carriage return, which count as blanks.
     #[error(

@@ -7,24 +7,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::ForesightConfig;
 use crate::nn::linear::linear_xavier;
+use crate::nn::patches::{PatchEmbedding, patches_of};
 use crate::nn::position::grid_positions;
 use crate::nn::{RmsNorm, SwishBlock, SwishBlockConfig};
-
-/// Patch convolution: kernel `[width, 3, patch, patch]` with stride `patch`.
-#[derive(Module, Debug)]
-pub struct PatchProjection {
-    /// Kernel.
-    pub weight: Param<Tensor<4>>,
-    /// Offset, `[width]`.
-    pub bias: Param<Tensor<1>>,
-}
-
-/// Named as in the authors' files: `patch2embed.proj`.
-#[derive(Module, Debug)]
-pub struct PatchEmbedding {
-    /// The convolution.
-    pub proj: PatchProjection,
-}
 
 /// The decoder. Keys as under `gen_img.` in the authors' files.
 #[derive(Module, Debug)]
@@ -81,17 +66,7 @@ impl Foresight {
                 std: 1.0,
             }
             .init([1, 2, 1, width], device),
-            patch2embed: PatchEmbedding {
-                proj: PatchProjection {
-                    weight: Initializer::XavierUniform { gain: 1.0 }.init_with(
-                        [width, 3, patch, patch],
-                        Some(area),
-                        Some(width),
-                        device,
-                    ),
-                    bias: Initializer::Zeros.init([width], device),
-                },
-            },
+            patch2embed: PatchEmbedding::new(width, patch, device),
             encoder2decoder: linear_xavier(context, width, device),
             decoder_blocks: (0..config.layers)
                 .map(|_| {
@@ -150,8 +125,16 @@ impl Foresight {
         let visible = hidden.clone().neg() + 1.0;
         let positions = grid_positions(width, self.grid, &device).unsqueeze_dim::<4>(0);
 
-        let targets = self.pixels(targets);
-        let seen = self.embed(targets.clone()) + positions.clone();
+        let views = targets.dims()[1];
+        let [_, _, side, _, channels] = targets.dims();
+        let targets = patches_of(
+            targets.reshape([batch * views, side, side, channels]),
+            self.patch,
+        );
+        let [_, _, area] = targets.dims();
+        let seen = self.patch2embed.proj.embed(targets.clone());
+        let seen = seen.reshape([batch, views, patches, width]) + positions.clone();
+        let targets = targets.reshape([batch, views, patches, area]);
         let token = self.mask_token.val().reshape([1, 1, 1, width]);
         let views = seen * visible + token * hidden.clone() + positions + self.ctx_dec_pe.val();
 
@@ -164,7 +147,6 @@ impl Foresight {
         let decoded = self
             .decoder_norm
             .forward(decoded.narrow(1, tokens, 2 * patches));
-        let area = 3 * self.patch * self.patch;
         let pixels = self
             .decoder_patch_prediction
             .forward(decoded)
@@ -178,28 +160,6 @@ impl Foresight {
             .reshape([batch])
             / count as f64;
         Reconstruction { pixels, loss }
-    }
-
-    /// Patches as rows, `[batch, views, side, side, 3] -> [batch, views, patches, area]`, ordered
-    /// (row, column, channel) inside a patch.
-    fn pixels(&self, images: Tensor<5>) -> Tensor<4> {
-        let [batch, views, ..] = images.dims();
-        let (grid, patch) = (self.grid, self.patch);
-        images
-            .reshape([batch * views * grid, patch, grid, patch * 3])
-            .swap_dims(1, 2)
-            .reshape([batch, views, grid * grid, patch * patch * 3])
-    }
-
-    /// The patch convolution on rows of [`Foresight::pixels`].
-    fn embed(&self, patches: Tensor<4>) -> Tensor<4> {
-        let kernel = self.patch2embed.proj.weight.val();
-        let [width, ..] = kernel.dims();
-        let kernel = kernel
-            .permute([2, 3, 1, 0])
-            .reshape([3 * self.patch * self.patch, width]);
-        let bias = self.patch2embed.proj.bias.val();
-        burn::tensor::module::linear(patches, kernel, Some(bias))
     }
 }
 

@@ -19,6 +19,7 @@ mod experience;
 pub(crate) mod fixtures;
 pub mod goal_encoder;
 mod goals;
+pub mod full_size;
 pub mod inputs;
 mod load;
 pub mod loss;
@@ -29,6 +30,10 @@ pub mod model;
 pub mod online;
 #[cfg(test)]
 mod online_tests;
+pub mod packed;
+pub mod packed_sampler;
+#[cfg(test)]
+mod packed_tests;
 pub mod planning;
 pub mod policy;
 #[cfg(test)]

@@ -9,6 +9,10 @@ use super::kernels::{attend_cross, attend_self};
 pub use super::kernels::Sight;
 use super::linear::{dense, dense_joined, linear};
 
+/// Tokens from which on matrix products are faster than the fused kernel, whose scores leave the
+/// cache by then.
+const LONG: usize = 128;
+
 /// Shape of an [`Attention`].
 #[derive(Clone, Debug)]
 pub struct AttentionConfig {
@@ -90,22 +94,13 @@ impl Attention {
     /// `batch` is a multiple of the context's samples and consecutive rows share one.
     pub fn over(&self, input: Tensor<3>, context: &KeyValue) -> Tensor<3> {
         let query = dense(&self.query, input);
-        let dropout = self.active_dropout();
-        let fused = match dropout {
-            None => attend_cross(&query, &context.0, self.heads, Sight::causal(self.causal)),
-            Some(_) => None,
-        };
-        let mixed = fused.unwrap_or_else(|| {
-            let width = query.dims()[2];
-            let times = query.dims()[0] / context.0.dims()[0].max(1);
-            let context = repeat_interleave(context.0.clone(), times);
-            let key = context.clone().narrow(2, 0, width);
-            let value = context.narrow(2, width, width);
-            {
-                let sight = Sight::causal(self.causal);
-                composed([query, key, value], self.heads, sight, dropout)
-            }
-        });
+        let mixed = attend_context(
+            query,
+            context,
+            self.heads,
+            Sight::causal(self.causal),
+            self.active_dropout(),
+        );
         self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
 
@@ -115,16 +110,39 @@ impl Attention {
     }
 }
 
-/// Attention over oneself from rows of query, key and value, `[batch, tokens, 3 * width]`.
-pub(super) fn attend_rows(
-    rows: Tensor<3>,
+/// Attention of projected queries, `[batch, tokens, width]`, over a context; see [`Attention::over`].
+pub(crate) fn attend_context(
+    query: Tensor<3>,
+    context: &KeyValue,
     heads: usize,
     sight: Sight,
     dropout: Option<&Dropout>,
 ) -> Tensor<3> {
     let fused = match dropout {
-        None => attend_self(&rows, heads, sight.clone()),
+        None => attend_cross(&query, &context.0, heads, sight.clone()),
         Some(_) => None,
+    };
+    fused.unwrap_or_else(|| {
+        let width = query.dims()[2];
+        let times = query.dims()[0] / context.0.dims()[0].max(1);
+        let context = repeat_interleave(context.0.clone(), times);
+        let key = context.clone().narrow(2, 0, width);
+        let value = context.narrow(2, width, width);
+        composed([query, key, value], heads, sight, dropout)
+    })
+}
+
+/// Attention over oneself from rows of query, key and value, `[batch, tokens, 3 * width]`.
+pub(crate) fn attend_rows(
+    rows: Tensor<3>,
+    heads: usize,
+    sight: Sight,
+    dropout: Option<&Dropout>,
+) -> Tensor<3> {
+    let long = rows.dims()[1] >= LONG && !rows.is_autodiff();
+    let fused = match dropout {
+        None if !long => attend_self(&rows, heads, sight.clone()),
+        _ => None,
     };
     fused.unwrap_or_else(|| {
         let width = rows.dims()[2] / 3;
@@ -140,23 +158,33 @@ pub(super) fn composed(
     sight: Sight,
     dropout: Option<&Dropout>,
 ) -> Tensor<3> {
+    let [batch, queries, _] = parts[0].dims();
+    let keys = parts[1].dims()[1];
+    let device = parts[0].device();
+    let bias = match sight {
+        Sight::All => None,
+        Sight::Causal => Some(causal_bias(queries, keys, &device)),
+        Sight::First(seen) => Some(first_bias(&seen, [batch, queries, keys], &device)),
+    };
+    attend_biased(parts, heads, bias, dropout)
+}
+
+/// As [`composed`], with `bias` (`[batch or 1, 1, queries or 1, keys]`) added to the scores.
+pub(crate) fn attend_biased(
+    parts: [Tensor<3>; 3],
+    heads: usize,
+    bias: Option<Tensor<4>>,
+    dropout: Option<&Dropout>,
+) -> Tensor<3> {
     let [batch, queries, width] = parts[0].dims();
     let head = width / heads;
     let [query, key, value] = parts.map(|part| -> Tensor<4> {
         let [batch, tokens, _] = part.dims();
         part.reshape([batch, tokens, heads, head]).swap_dims(1, 2)
     });
-    let keys = key.dims()[2];
     let mut scores = query.matmul(key.swap_dims(2, 3)) * (head as f64).sqrt().recip();
-    match sight {
-        Sight::All => (),
-        Sight::Causal => {
-            scores = scores.clone() + causal_bias(queries, keys, &scores.device());
-        }
-        Sight::First(seen) => {
-            let bias = first_bias(&seen, [batch, queries, keys], &scores.device());
-            scores = scores + bias;
-        }
+    if let Some(bias) = bias {
+        scores = scores + bias;
     }
     let mut weights = softmax(scores, 3);
     if let Some(dropout) = dropout {
@@ -178,6 +206,17 @@ pub fn repeat_interleave<const D: usize>(input: Tensor<D>, times: usize) -> Tens
     let rows = input.reshape([shape[0], 1, flat]).repeat_dim(1, times);
     shape[0] *= times;
     rows.reshape(shape)
+}
+
+/// Zero where a key may be seen, minus infinity elsewhere: `[batch, 1, 1, keys]` from one switch per
+/// sample and key.
+pub(crate) fn key_bias(seen: &[bool], batch: usize, device: &Device) -> Tensor<4> {
+    let values = seen
+        .iter()
+        .map(|&seen| if seen { 0.0 } else { f32::NEG_INFINITY })
+        .collect::<Vec<f32>>();
+    let keys = values.len() / batch.max(1);
+    Tensor::from_data(TensorData::new(values, [batch, 1, 1, keys]), device)
 }
 
 /// Zero where query `i` may see key `j`, minus infinity elsewhere: `[1, 1, queries, keys]`.

@@ -9,12 +9,14 @@ pub const DENOISER_STD: f64 = 0.02;
 
 /// A linear layer of the denoiser: weights from N(0, 0.02²), bias zero.
 pub fn linear(input: usize, output: usize, bias: bool, device: &Device) -> Linear {
+    linear_normal([input, output], bias, DENOISER_STD, device)
+}
+
+/// A linear layer with weights from N(0, `std`²) and zero bias.
+pub fn linear_normal([input, output]: [usize; 2], bias: bool, std: f64, device: &Device) -> Linear {
     let mut layer = LinearConfig::new(input, output)
         .with_bias(bias)
-        .with_initializer(Initializer::Normal {
-            mean: 0.0,
-            std: DENOISER_STD,
-        })
+        .with_initializer(Initializer::Normal { mean: 0.0, std })
         .init(device);
     if bias {
         layer.bias = Some(Initializer::Zeros.init([output], device));

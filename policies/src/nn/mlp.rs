@@ -70,9 +70,7 @@ impl Projection {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Linear(layer) => layer.forward(input),
-            Self::Mlp((first, activation, second)) => {
-                second.forward(activation.forward(first.forward(input)))
-            }
+            Self::Mlp((first, _, second)) => second.forward(gelu(first.forward(input))),
         }
     }
 }

@@ -5,12 +5,15 @@
 //! Linear weights are stored `(in, out)` here and `(out, in)` there.
 
 pub mod attention;
+pub mod batch_norm;
 pub mod decoder;
 pub mod encoder;
 pub mod kernels;
 pub mod linear;
 pub mod mlp;
 pub mod norm;
+pub mod patches;
+pub mod perceiver;
 pub mod pooling;
 pub mod position;
 pub mod resnet;
@@ -20,11 +23,14 @@ pub mod sigma_embedding;
 pub mod swish_block;
 
 pub use attention::{Attention, AttentionConfig, KeyValue, Sight};
+pub use batch_norm::BatchNorm;
 pub use decoder::{Decoder, DecoderConfig, NoiseConditioning};
 pub use encoder::{Encoder, EncoderConfig};
 pub use linear::{linear, linear_default};
 pub use mlp::{Mlp, MlpHead, ReluMlp};
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
+pub use patches::{PatchConv, PatchEmbedding};
+pub use perceiver::{Perceiver, PerceiverConfig};
 pub use resnet::{Pooling, ResNet, ResNetConfig, Stem};
 pub use sigma_embedding::SigmaEmbedding;
 pub use swish_block::{SwishBlock, SwishBlockConfig};

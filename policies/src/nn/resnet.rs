@@ -107,7 +107,8 @@ pub struct Conv {
 }
 
 impl Conv {
-    fn new(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Self {
+    /// Kaiming-normal weights; the padding is half the kernel.
+    pub fn new(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Self {
         let area = kernel * kernel;
         let weight = Initializer::KaimingNormal {
             gain: std::f64::consts::SQRT_2,

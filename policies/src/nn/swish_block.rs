@@ -3,7 +3,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, activation::silu};
+use burn::tensor::{Device, Tensor, TensorData, activation::silu};
 
 use super::attention::{Sight, attend_rows};
 use super::linear::{dense, linear_xavier};
@@ -32,10 +32,27 @@ pub struct FusedAttention {
 }
 
 impl FusedAttention {
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let rows = dense(&self.qkv, input);
+    fn forward(&self, input: Tensor<3>, factors: Option<&Tensor<3>>) -> Tensor<3> {
+        let mut rows = dense(&self.qkv, input);
+        if let Some(factors) = factors {
+            rows = rows * factors.clone();
+        }
         dense(&self.proj, attend_rows(rows, self.heads, Sight::All, None))
     }
+}
+
+/// Factors `[1, tokens, 3 width]` for [`SwishBlock::forward_scaled`] that let some tokens ask
+/// nothing: their queries become zero, so that they attend to all tokens alike.
+pub fn silent_queries(asks: &[bool], width: usize, device: &Device) -> Tensor<3> {
+    let values = asks
+        .iter()
+        .flat_map(|&asks| {
+            let query = if asks { 1.0 } else { 0.0 };
+            let row = std::iter::repeat_n(query, width);
+            row.chain(std::iter::repeat_n(1.0, 2 * width))
+        })
+        .collect::<Vec<f32>>();
+    Tensor::from_data(TensorData::new(values, [1, asks.len(), 3 * width]), device)
 }
 
 /// `project` splits into a value and a gate: `value * SiLU(gate)`.
@@ -46,7 +63,8 @@ pub struct SwishGate {
 }
 
 impl SwishGate {
-    fn forward(&self, input: Tensor<3>) -> Tensor<3> {
+    /// `[batch, tokens, width] -> [batch, tokens, hidden]`.
+    pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let both = dense(&self.project, input);
         let hidden = both.dims()[2] / 2;
         both.clone().narrow(2, 0, hidden) * silu(both.narrow(2, hidden, hidden))
@@ -115,10 +133,47 @@ impl SwishBlock {
 
     /// `[batch, tokens, width]`, same shape out.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let attended = self.attn.forward(self.pre_norm_attn.forward(input.clone()));
+        self.forward_scaled(input, None)
+    }
+
+    /// As [`SwishBlock::forward`], with queries, keys and values multiplied by `factors`,
+    /// `[1, tokens, 3 width]`.
+    pub fn forward_scaled(&self, input: Tensor<3>, factors: Option<&Tensor<3>>) -> Tensor<3> {
+        let normal = self.pre_norm_attn.forward(input.clone());
+        let attended = self.attn.forward(normal, factors);
         let input = input + attended * self.layer_scale_attn.gamma.val().unsqueeze();
         let (gate, _, down) = &self.mlp;
         let fed = dense(down, gate.forward(self.pre_norm_mlp.forward(input.clone())));
         input + fed * self.layer_scale_mlp.gamma.val().unsqueeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_query_gets_the_mean_of_all_values() {
+        let device = Device::flex();
+        let width = 8;
+        let attention = FusedAttention {
+            qkv: linear_xavier(width, 3 * width, &device),
+            proj: linear_xavier(width, width, &device),
+            heads: 2,
+        };
+        let normal = Distribution::Normal(0.0, 1.0);
+        let input = Tensor::<3>::random([1, 3, width], normal, &device);
+        let factors = silent_queries(&[true, false, true], width, &device);
+        let output = attention.forward(input.clone(), Some(&factors));
+        let values = dense(&attention.qkv, input.clone()).narrow(2, 2 * width, width);
+        let mean = dense(&attention.proj, values.mean_dim(1));
+        let silent = output.clone().narrow(1, 1, 1) - mean;
+        assert!(silent.abs().max().into_scalar::<f32>() < 1e-5);
+        // The others are as without factors.
+        let plain = attention.forward(input, None);
+        let loud = output.narrow(1, 0, 1) - plain.narrow(1, 0, 1);
+        assert!(loud.abs().max().into_scalar::<f32>() < 1e-5);
     }
 }

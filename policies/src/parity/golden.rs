@@ -35,7 +35,9 @@ pub struct GoldenFile {
 }
 
 impl GoldenFile {
-    /// Reads a file.
+    /// Reads a file. One of JSON is its own configuration, and every number, list of numbers and
+    /// switch in it is expected, but for those below a key that ends in `config`:
+    /// `{"cases": [{"ids": [1, 2]}]}` expects `out/cases/0/ids`.
     ///
     /// # Errors
     /// If it cannot be read, is damaged, holds a tensor of an unknown type, or its metadata is not
@@ -45,6 +47,20 @@ impl GoldenFile {
             path: path.to_owned(),
             source,
         })?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if path.extension().is_some_and(|end| end == "json") {
+            let config = serde_json::from_slice::<Value>(&bytes)
+                .map_err(|error| ParityError::Damaged(error.to_string()))?;
+            let mut tensors = BTreeMap::new();
+            expect(&config, "out", &mut tensors);
+            return Ok(Self {
+                path: path.to_owned(),
+                stem: stem.into_owned(),
+                tensors,
+                config,
+                extra: Value::Null,
+            });
+        }
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| ParityError::Damaged(error.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes)
@@ -58,7 +74,6 @@ impl GoldenFile {
             .iter()
             .map(|(key, view)| Ok((key.to_owned(), decode(key, &view)?)))
             .collect::<Result<_, ParityError>>()?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(Self {
             path: path.to_owned(),
             stem: stem.into_owned(),
@@ -257,6 +272,34 @@ impl GoldenFile {
         self.config.pointer(pointer).and_then(read).ok_or_else(|| {
             ParityError::Config(format!("`{pointer}` is missing or of another type"))
         })
+    }
+}
+
+/// Collects the numbers of a JSON value as tensors below `key`.
+fn expect(value: &Value, key: &str, tensors: &mut BTreeMap<String, GoldenTensor>) {
+    let mut put = |shape: Vec<usize>, values: Vec<f64>| {
+        tensors.insert(key.to_owned(), GoldenTensor { shape, values });
+    };
+    match value {
+        Value::Bool(switch) => put(Vec::new(), vec![f64::from(u8::from(*switch))]),
+        Value::Number(number) => put(Vec::new(), number.as_f64().into_iter().collect()),
+        Value::Array(list) => {
+            let numbers = list.iter().map(Value::as_f64).collect::<Option<Vec<_>>>();
+            match numbers {
+                Some(numbers) => put(vec![numbers.len()], numbers),
+                None => {
+                    for (index, value) in list.iter().enumerate() {
+                        expect(value, &format!("{key}/{index}"), tensors);
+                    }
+                }
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields.iter().filter(|(name, _)| !name.ends_with("config")) {
+                expect(value, &format!("{key}/{name}"), tensors);
+            }
+        }
+        Value::Null | Value::String(_) => {}
     }
 }
 

@@ -308,6 +308,13 @@ pub struct BenchArgs {
     /// Episodes per run for `learner`; an episode takes about three seconds.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
+    /// For `mdt`: measure PyTorch and ONNX Runtime as well, from Python packages that are installed
+    /// into a temporary environment (several gigabytes).
+    #[arg(long)]
+    pub peers: bool,
+    /// Interpreter that has the peers already, instead of the temporary environment.
+    #[arg(long, value_name = "FILE", requires = "peers")]
+    pub python: Option<PathBuf>,
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -316,7 +323,7 @@ pub struct BenchArgs {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below but `learner`, which takes minutes.
+    /// All of the below but `mdt` and `learner`, which take minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -329,6 +336,8 @@ pub enum BenchName {
     Render,
     /// Observation in, action chunk out.
     Inference,
+    /// A chunk of the authors' full-size MDT and MDT-V with random weights, on one thread.
+    Mdt,
     /// The control loop's jitter with the learner on against off, in paired runs in real time.
     #[cfg(feature = "sim")]
     Learner,

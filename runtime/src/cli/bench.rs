@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sim")]
 mod learner;
+mod mdt;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -50,6 +51,9 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     }
     if wants(BenchName::Inference) {
         inference(args, &mut figures)?;
+    }
+    if args.name == BenchName::Mdt {
+        mdt::mdt(args, &mut figures)?;
     }
     #[cfg(feature = "sim")]
     if args.name == BenchName::Learner {

@@ -98,6 +98,21 @@ impl AttentionShape {
         (mixed, weights)
     }
 
+    /// One sample into memory of the caller: mixed values, `queries, width`, and room for the
+    /// weights, `heads, queries, keys`.
+    pub fn mix(
+        &self,
+        query: &[f32],
+        key: &[f32],
+        at: Layout,
+        mixed: &mut [f32],
+        weights: &mut Vec<f32>,
+    ) {
+        mixed.fill(0.0);
+        weights.resize(self.scores(), 0.0);
+        widest(|| self.forward_sample(0, query, key, at, mixed, weights));
+    }
+
     #[inline(always)]
     fn forward_sample(
         &self,

@@ -97,14 +97,16 @@ pub(super) fn on_cpu(
     kernel: &Tensor<4>,
     shape: ConvShape,
 ) -> Option<Tensor<4>> {
+    if !images.is_autodiff() && !kernel.is_autodiff() {
+        let (images, kernel) = (plain(images)?, plain(kernel)?);
+        let rows = with_values(&kernel, |kernel| shape.kernel_rows(kernel));
+        let kernel = primitive(rows, &[shape.patch(), shape.out_channels]);
+        return Some(Tensor::from_primitive::<Flex>(run(&images, &kernel, shape)));
+    }
     let kernel = kernel
         .clone()
         .permute([2, 3, 1, 0])
         .reshape([shape.patch(), shape.out_channels]);
-    if !images.is_autodiff() && !kernel.is_autodiff() {
-        let (images, kernel) = (plain(images)?, plain(&kernel)?);
-        return Some(Tensor::from_primitive::<Flex>(run(&images, &kernel, shape)));
-    }
     let (images, kernel) = (tracked(images)?, tracked(&kernel)?);
     let nodes = [images.node(), kernel.node()];
     let (images, kernel) = (images.into_primitive(), kernel.into_primitive());

@@ -27,6 +27,28 @@ impl ConvShape {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
+    /// A kernel `[out, in, side, side]` as the matrix `[side, side, in; out]` of its products with
+    /// patches. In tiles, since a large kernel is read in one order and written in another.
+    pub fn kernel_rows(&self, kernel: &[f32]) -> Vec<f32> {
+        const TILE: usize = 16;
+        let (patch, out) = (self.patch(), self.out_channels);
+        let taps = self.kernel * self.kernel;
+        let mut rows = vec![0.0; kernel.len()];
+        for first_out in (0..out).step_by(TILE) {
+            for first in (0..patch).step_by(TILE) {
+                for at in first..patch.min(first + TILE) {
+                    let row = (at % taps) * self.channels + at / taps;
+                    let end = out.min(first_out + TILE);
+                    let to = &mut rows[row * out + first_out..row * out + end];
+                    for (to, from) in to.iter_mut().zip(first_out..) {
+                        *to = kernel[from * patch + at];
+                    }
+                }
+            }
+        }
+        rows
+    }
+
     fn columns(&self, images: &[f32]) -> FlexTensor {
         let count = images.len() / self.image_len();
         let shape = [count * self.out_pixels(), self.patch()];

@@ -26,6 +26,24 @@ fn moments(token: &[f32]) -> (f32, f32) {
     (mean, (squares / count + EPSILON).sqrt().recip())
 }
 
+/// `norm(input) * scale + shift` of tokens as wide as the affine.
+pub fn normalise(input: &[f32], scale: &[f32], shift: &[f32], output: &mut [f32]) {
+    let width = scale.len().max(1);
+    let tokens = output
+        .chunks_exact_mut(width)
+        .zip(input.chunks_exact(width));
+    widest(|| {
+        for (output, token) in tokens {
+            let (mean, recip) = moments(token);
+            for (((output, value), scale), shift) in
+                output.iter_mut().zip(token).zip(scale).zip(shift)
+            {
+                *output = (value - mean) * recip * scale + shift;
+            }
+        }
+    });
+}
+
 impl LayerShape {
     const fn sample(&self) -> usize {
         self.tokens * self.width
@@ -46,19 +64,7 @@ impl LayerShape {
         let mut output = vec![0.0; input.len()];
         for_chunks(&mut output, len, |index, output| {
             let (scale, shift) = (self.row(scale, index), self.row(shift, index));
-            let tokens = output
-                .chunks_exact_mut(self.width)
-                .zip(input[index * len..].chunks_exact(self.width));
-            widest(|| {
-                for (output, token) in tokens {
-                    let (mean, recip) = moments(token);
-                    for (((output, value), scale), shift) in
-                        output.iter_mut().zip(token).zip(scale).zip(shift)
-                    {
-                        *output = (value - mean) * recip * scale + shift;
-                    }
-                }
-            });
+            normalise(&input[index * len..], scale, shift, output);
         });
         output
     }

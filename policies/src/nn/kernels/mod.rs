@@ -23,6 +23,7 @@ pub mod layer_norm;
 mod layer_norm_cpu;
 pub mod norm;
 mod norm_cpu;
+pub mod packed;
 mod record;
 pub mod residual;
 #[cfg(test)]
@@ -30,8 +31,12 @@ mod tests;
 
 pub use attention::{attend_cross, attend_self};
 pub use attention_cpu::Sight;
+pub(crate) use attention_cpu::{AttentionShape, Layout};
 pub use conv::{ConvShape, conv2d};
-pub use gelu::{Gelu, gelu};
+pub(crate) use flex::plain;
+pub use gelu::{Gelu, gelu, gelu_in_place};
 pub use layer_norm::layer_norm;
+pub(crate) use layer_norm_cpu::normalise;
 pub use norm::{Affine, group_norm};
+pub use packed::{Packed, Part, Scratch};
 pub use residual::gated_residual;

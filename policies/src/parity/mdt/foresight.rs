@@ -142,10 +142,10 @@ fn visible_patches(
     let [batch, views, patches, area] = pixels.dims();
     let grid = patches.isqrt();
     let positions = grid_positions(width, grid, &device).unsqueeze_dim::<4>(0);
-    let bias = network.patch2embed.proj.bias.val();
-    let embedded = pixels.matmul(kernel.reshape([1, 1, area, width]))
-        + bias.reshape([1, 1, 1, width])
-        + positions;
+    let mut embedded = pixels.matmul(kernel.reshape([1, 1, area, width])) + positions;
+    if let Some(bias) = &network.patch2embed.proj.bias {
+        embedded = embedded + bias.val().reshape([1, 1, 1, width]);
+    }
     let chosen = order.patches.iter().enumerate().map(|(row, order)| {
         let first = order.iter().take(visible).map(|&patch| patch as i64);
         let first = first.collect::<Vec<_>>();

@@ -1,13 +1,17 @@
 //! Cases of MDT: the denoiser and its variants, samplers, schedules, image encoder, foresight.
 
+pub mod clip;
+pub mod clip_tokenizer;
 pub mod denoiser;
 pub mod foresight;
 pub mod image_encoder;
 pub mod images;
 pub mod network;
+pub mod perceiver;
 pub mod samplers;
 pub mod schedules;
 pub mod trace;
+pub mod voltron;
 
 use super::case::{Case, Tolerances};
 
@@ -67,6 +71,41 @@ pub const CASES: &[Case] = &[
         pattern: "mgf*",
         compute: foresight::compute,
         tolerance,
+    },
+    Case {
+        pattern: "perceiver*",
+        compute: perceiver::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "distilbert_null",
+        compute: voltron::language_model,
+        tolerance,
+    },
+    Case {
+        pattern: "voltron_vcond",
+        compute: voltron::vcond,
+        tolerance,
+    },
+    Case {
+        pattern: "clip_text",
+        compute: clip::text,
+        tolerance,
+    },
+    Case {
+        pattern: "clip_vit",
+        compute: clip::vision_transformer,
+        tolerance,
+    },
+    Case {
+        pattern: "clip_modified_resnet",
+        compute: clip::modified_resnet,
+        tolerance,
+    },
+    Case {
+        pattern: "clip_bpe_cases",
+        compute: clip_tokenizer::compute,
+        tolerance: clip_tokenizer::tolerance,
     },
     Case {
         pattern: "image_transforms",
