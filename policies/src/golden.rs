@@ -51,6 +51,10 @@ impl Golden {
                         .chunks_exact(8)
                         .map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32)
                         .collect(),
+                    Dtype::I32 => bytes
+                        .chunks_exact(4)
+                        .map(|b| i32::from_le_bytes(b.try_into().unwrap()) as f32)
+                        .collect(),
                     Dtype::U8 => bytes.iter().map(|&b| f32::from(b)).collect(),
                     other => panic!("{key}: {other:?}"),
                 };

@@ -108,7 +108,7 @@ macro_rules! families {
         }
     };
 }
-families!(grif hilp infocon mdt);
+families!(grif hilp infocon mdt spr);
 
 /// The same observation, goal and seed must give the same chunk on every device.
 #[test]

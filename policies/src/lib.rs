@@ -41,6 +41,7 @@ pub mod error;
 mod golden;
 #[cfg(all(test, feature = "wgpu"))]
 mod gpu_tests;
+pub mod hilp;
 pub mod host;
 pub mod images;
 pub mod infocon;

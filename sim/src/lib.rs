@@ -32,6 +32,7 @@ mod demonstrate;
 mod episode;
 mod error;
 mod expert;
+pub mod maze;
 mod physics;
 mod random;
 pub mod render;

@@ -6,8 +6,11 @@
 
 pub mod attention;
 pub mod batch_norm;
+pub mod conv;
 pub mod decoder;
 pub mod encoder;
+pub mod ensemble;
+pub mod impala;
 pub mod kernels;
 pub mod linear;
 pub mod mlp;
@@ -24,8 +27,11 @@ pub mod swish_block;
 
 pub use attention::{Attention, AttentionConfig, KeyValue, Sight};
 pub use batch_norm::BatchNorm;
+pub use conv::{BiasConv, BiasConvShape};
 pub use decoder::{Decoder, DecoderConfig, NoiseConditioning};
 pub use encoder::{Encoder, EncoderConfig};
+pub use ensemble::{EnsembleDense, EnsembleMlp, EnsembleMlpConfig};
+pub use impala::{Impala, ImpalaConfig};
 pub use linear::{linear, linear_default};
 pub use mlp::{Mlp, MlpHead, ReluMlp};
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};

@@ -5,9 +5,14 @@ use burn::tensor::Device;
 use super::checkpoints;
 use super::error::ParityError;
 use super::golden::GoldenFile;
+use super::hilp;
 use super::infocon;
 use super::mdt;
 use super::outputs::Outputs;
+use super::spr;
+
+/// Computes the outputs of a file on a device.
+pub type Compute = fn(&GoldenFile, &Device) -> Result<Outputs, ParityError>;
 
 /// One kind of golden file: how to recognise it, and what computes its outputs.
 #[derive(Clone, Copy)]
@@ -15,7 +20,7 @@ pub struct Case {
     /// Name of the file without its ending. A `*` at the end stands for anything.
     pub pattern: &'static str,
     /// Builds the module from the file's configuration and weights and runs it on its inputs.
-    pub compute: fn(&GoldenFile, &Device) -> Result<Outputs, ParityError>,
+    pub compute: Compute,
     /// Tolerance of an expected tensor, by its key.
     pub tolerance: fn(&str) -> f64,
 }
@@ -41,7 +46,13 @@ impl Tolerances {
 }
 
 /// All cases, family by family.
-const FAMILIES: &[&[Case]] = &[mdt::CASES, checkpoints::CASES, infocon::CASES];
+const FAMILIES: &[&[Case]] = &[
+    mdt::CASES,
+    hilp::CASES,
+    spr::CASES,
+    infocon::CASES,
+    checkpoints::CASES,
+];
 
 /// The case of a file: the longest pattern that fits its name.
 pub fn find(stem: &str) -> Option<&'static Case> {

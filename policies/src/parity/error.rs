@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{CheckpointError, PolicyError};
+use crate::error::{CheckpointError, LearnError, PolicyError};
 
 /// Why a golden file, or a folder of them, could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum ParityError {
     /// The policy's own error.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// An update was refused.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
     /// The computation panicked.
     #[error("the computation panicked: {0}")]
     Panicked(String),

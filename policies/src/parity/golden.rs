@@ -150,6 +150,20 @@ impl GoldenFile {
             .ok_or_else(|| ParityError::MissingTensor(key.to_owned()))
     }
 
+    /// The value of a scalar tensor.
+    ///
+    /// # Errors
+    /// If it is missing or has no or several values.
+    pub fn number_of(&self, key: &str) -> Result<f64, ParityError> {
+        match self.get(key)?.values[..] {
+            [value] => Ok(value),
+            _ => Err(ParityError::Tensor {
+                key: key.to_owned(),
+                reason: "is no scalar".to_owned(),
+            }),
+        }
+    }
+
     /// Values of a tensor as f32.
     ///
     /// # Errors
@@ -231,6 +245,17 @@ impl GoldenFile {
     /// If it is missing or not a switch.
     pub fn flag(&self, pointer: &str) -> Result<bool, ParityError> {
         self.option(pointer, Value::as_bool)
+    }
+
+    /// A switch of the configuration that may be written as a number.
+    ///
+    /// # Errors
+    /// If it is missing or neither.
+    pub fn switch(&self, pointer: &str) -> Result<bool, ParityError> {
+        self.option(pointer, |value| {
+            let number = || value.as_f64().map(|number| number != 0.0);
+            value.as_bool().or_else(number)
+        })
     }
 
     /// A word of the configuration.

@@ -28,11 +28,13 @@ mod checkpoints;
 pub mod compare;
 pub mod error;
 pub mod golden;
+pub mod hilp;
 pub mod infocon;
 pub mod mdt;
 pub mod module;
 pub mod outputs;
 pub mod report;
+pub mod spr;
 mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,13 +1,17 @@
 //! Between golden files and modules: weights in, gradients out.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use burn::tensor::Gradients;
 
 use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::outputs::Outputs;
-use crate::checkpoint::{KeyMap, apply, collect, specs};
+use crate::checkpoint::file::Tensors;
+use crate::checkpoint::{KeyMap, TensorSpec, apply, collect, specs};
 use crate::host;
+use crate::policy::WeightTensor;
 use crate::training::gradients::GradientSet;
 
 /// `module` with the weights under `params/` and `prefix` of a file, in PyTorch's layout.
@@ -48,9 +52,8 @@ pub fn put_gradient_set<M: Module>(
     keys: &KeyMap,
 ) {
     let under = format!("{start}{prefix}");
-    put_all(outputs, module, file, &under, keys, |key| {
-        Some(host::values(set.by_key.get(key)?.clone()))
-    });
+    let tensors = flat_gradients(set);
+    put_tensors(outputs, file, &under, keys, &specs(module), &tensors);
 }
 
 /// Puts the weights of `module` that the file expects under `start`, in PyTorch's layout.
@@ -61,38 +64,74 @@ pub fn put_weights<M: Module>(
     start: &str,
     keys: &KeyMap,
 ) {
-    let weights = collect(module, 0);
-    put_all(outputs, module, file, start, keys, |key| {
-        Some(weights.tensors.get(key)?.values.clone())
-    });
+    put_tensors(outputs, file, start, keys, &specs(module), &flat(module));
 }
 
-fn put_all<M: Module>(
+/// Puts tensors that belong to a module, flat and by our keys (its weights, their gradients or an
+/// optimiser's moments), where the file expects them under `under`, in its layout.
+pub fn put_tensors(
     outputs: &mut Outputs,
-    module: &M,
     file: &GoldenFile,
     under: &str,
     keys: &KeyMap,
-    values: impl Fn(&str) -> Option<Vec<f32>>,
+    specs: &[TensorSpec],
+    tensors: &BTreeMap<String, Vec<f32>>,
 ) {
-    let specs = specs(module);
     for theirs in file.keys_under(under) {
-        let ours = keys.rename(theirs);
-        let spec = specs.iter().find(|spec| spec.key == ours);
-        let (Some(spec), Some(values)) = (spec, values(&ours)) else {
-            continue;
-        };
-        let (shape, values) = match spec.shape.as_slice() {
-            // Matrices of linear layers are (in, out) here and (out, in) there.
-            &[rows, columns] if spec.linear => (
-                vec![columns, rows],
-                (0..columns)
-                    .flat_map(|column| (0..rows).map(move |row| row * columns + column))
-                    .filter_map(|index| values.get(index).copied())
-                    .collect(),
-            ),
-            shape => (shape.to_vec(), values),
-        };
-        outputs.put_values(format!("{under}{theirs}"), &shape, &values);
+        let key = format!("{under}{theirs}");
+        put_tensor(outputs, file, &key, &keys.rename(theirs), specs, tensors);
     }
+}
+
+/// Puts one tensor of a module, `ours`, where the file expects it under `key`, in its layout.
+pub fn put_tensor(
+    outputs: &mut Outputs,
+    file: &GoldenFile,
+    key: &str,
+    ours: &str,
+    specs: &[TensorSpec],
+    tensors: &BTreeMap<String, Vec<f32>>,
+) {
+    let spec = specs.iter().find(|spec| spec.key == ours);
+    let (Some(spec), Some(values)) = (spec, tensors.get(ours)) else {
+        return;
+    };
+    match spec.shape.as_slice() {
+        // Matrices of linear layers are (in, out) here and (out, in) there.
+        &[rows, columns] if spec.linear => {
+            let values = (0..columns)
+                .flat_map(|column| (0..rows).map(move |row| row * columns + column))
+                .filter_map(|index| values.get(index).copied());
+            outputs.put_values(key, &[columns, rows], &values.collect::<Vec<_>>());
+        }
+        shape => {
+            // A network that is no ensemble there has an axis of one member here.
+            let shape = match (file.get(key), shape.split_first()) {
+                (Ok(theirs), Some((1, rest))) if theirs.shape == rest => rest,
+                _ => shape,
+            };
+            outputs.put_values(key, shape, values);
+        }
+    }
+}
+
+/// Gradients, flat and by our keys, as [`put_tensors`] takes them.
+pub fn flat_gradients(gradients: &GradientSet) -> BTreeMap<String, Vec<f32>> {
+    let gradients = gradients.by_key.iter();
+    gradients
+        .map(|(key, gradient)| (key.clone(), host::values(gradient.clone())))
+        .collect()
+}
+
+/// The tensors of a module, flat and by our keys, as [`put_tensors`] takes them.
+pub fn flat<M: Module>(module: &M) -> BTreeMap<String, Vec<f32>> {
+    flat_tensors(&collect(module, 0).tensors, "")
+}
+
+/// Tensors whose key starts with `prefix`, flat and by the rest of the key.
+pub fn flat_tensors(tensors: &Tensors, prefix: &str) -> BTreeMap<String, Vec<f32>> {
+    let under = |(key, tensor): (&String, &WeightTensor)| {
+        Some((key.strip_prefix(prefix)?.to_owned(), tensor.values.clone()))
+    };
+    tensors.iter().filter_map(under).collect()
 }

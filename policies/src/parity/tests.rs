@@ -53,6 +53,15 @@ fn the_authors_checkpoints_hold_what_they_list() {
 }
 
 #[test]
+fn the_cases_of_hilp_and_spr_agree_with_the_reference() {
+    for (family, least) in [("hilp", 3000), ("spr", 200)] {
+        let report = run_on(&golden(family));
+        assert_eq!(report.failed, 0, "{report}");
+        assert!(report.passed > least, "{report}");
+    }
+}
+
+#[test]
 fn damaged_and_strange_files_are_reported_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

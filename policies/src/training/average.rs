@@ -70,7 +70,8 @@ impl<F: FnMut(String, Vec<usize>, Tensor<1>)> ModuleVisitor for Walker<F> {
     }
 }
 
-fn walk<M: Module>(module: &M, each: impl FnMut(String, Vec<usize>, Tensor<1>)) {
+/// Calls `each` with path, shape and flat values of every tensor of a module, outside any graph.
+pub(super) fn walk<M: Module>(module: &M, each: impl FnMut(String, Vec<usize>, Tensor<1>)) {
     module.visit(&mut Walker {
         path: Path::default(),
         each,

@@ -87,6 +87,15 @@ impl GradientSet {
         self
     }
 
+    /// The tensors whose path starts with `prefix`, and the others.
+    pub fn split(self, prefix: &str) -> (Self, Self) {
+        let (inside, outside) = self
+            .by_key
+            .into_iter()
+            .partition(|(key, _)| key.starts_with(prefix));
+        (Self { by_key: inside }, Self { by_key: outside })
+    }
+
     /// All gradients times `factor`.
     #[must_use]
     pub fn scaled(self, factor: f32) -> Self {

@@ -17,6 +17,7 @@ mod parts_tests;
 pub mod resume;
 pub mod schedule;
 pub mod step;
+pub mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod trainer;

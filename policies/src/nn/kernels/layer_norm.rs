@@ -13,27 +13,36 @@ use super::layer_norm_cpu::LayerShape;
 use super::norm::Affine;
 use super::record::record;
 
+/// Added to the variance by [`layer_norm`].
+pub(super) const EPSILON: f32 = 1e-5;
+
 /// `norm(input) * scale + shift` over the last axis of `[batch, tokens, width]`; the affine tensors
 /// are `[batch or 1, width]`; epsilon 1e-5.
 pub fn layer_norm(input: Tensor<3>, affine: Affine) -> Tensor<3> {
-    on_cpu(&input, &affine).unwrap_or_else(|| composed(input, affine))
+    layer_norm_with(input, affine, EPSILON)
+}
+
+/// As [`layer_norm`] with another epsilon.
+pub fn layer_norm_with(input: Tensor<3>, affine: Affine, epsilon: f32) -> Tensor<3> {
+    on_cpu(&input, &affine, epsilon).unwrap_or_else(|| composed(input, affine, epsilon))
 }
 
 /// The same out of burn's operations.
-pub(super) fn composed(input: Tensor<3>, affine: Affine) -> Tensor<3> {
+pub(super) fn composed(input: Tensor<3>, affine: Affine, epsilon: f32) -> Tensor<3> {
     let centred = input.clone() - input.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
-    centred / (variance + 1e-5).sqrt() * affine.scale.unsqueeze_dim(1)
+    centred / (variance + epsilon).sqrt() * affine.scale.unsqueeze_dim(1)
         + affine.shift.unsqueeze_dim(1)
 }
 
 /// `None` if the tensors are not on the CPU.
-pub(super) fn on_cpu(input: &Tensor<3>, affine: &Affine) -> Option<Tensor<3>> {
+pub(super) fn on_cpu(input: &Tensor<3>, affine: &Affine, epsilon: f32) -> Option<Tensor<3>> {
     let dims = input.dims();
     let shape = LayerShape {
         tokens: dims[1],
         width: dims[2],
         per_sample: affine.scale.dims()[0] > 1,
+        epsilon,
     };
     if !input.is_autodiff() && !affine.scale.is_autodiff() && !affine.shift.is_autodiff() {
         let inputs = [plain(input)?, plain(&affine.scale)?, plain(&affine.shift)?];

@@ -4,8 +4,6 @@ use rayon::prelude::*;
 
 use super::lanes::{dot, for_chunks, sum_pairs, widest};
 
-const EPSILON: f32 = 1e-5;
-
 /// Sizes.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerShape {
@@ -15,26 +13,34 @@ pub struct LayerShape {
     pub width: usize,
     /// Whether every sample has its own scale and shift.
     pub per_sample: bool,
+    /// Added to the variance.
+    pub epsilon: f32,
 }
 
 /// Mean and reciprocal spread of a token.
 #[inline(always)]
-fn moments(token: &[f32]) -> (f32, f32) {
+fn moments(token: &[f32], epsilon: f32) -> (f32, f32) {
     let count = token.len() as f32;
     let mean = sum_pairs(token, token, |value, _| value) / count;
     let squares = sum_pairs(token, token, |value, _| (value - mean) * (value - mean));
-    (mean, (squares / count + EPSILON).sqrt().recip())
+    (mean, (squares / count + epsilon).sqrt().recip())
 }
 
 /// `norm(input) * scale + shift` of tokens as wide as the affine.
-pub fn normalise(input: &[f32], scale: &[f32], shift: &[f32], output: &mut [f32]) {
+pub fn normalise(
+    input: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    epsilon: f32,
+    output: &mut [f32],
+) {
     let width = scale.len().max(1);
     let tokens = output
         .chunks_exact_mut(width)
         .zip(input.chunks_exact(width));
     widest(|| {
         for (output, token) in tokens {
-            let (mean, recip) = moments(token);
+            let (mean, recip) = moments(token, epsilon);
             for (((output, value), scale), shift) in
                 output.iter_mut().zip(token).zip(scale).zip(shift)
             {
@@ -64,7 +70,7 @@ impl LayerShape {
         let mut output = vec![0.0; input.len()];
         for_chunks(&mut output, len, |index, output| {
             let (scale, shift) = (self.row(scale, index), self.row(shift, index));
-            normalise(&input[index * len..], scale, shift, output);
+            normalise(&input[index * len..], scale, shift, self.epsilon, output);
         });
         output
     }
@@ -94,7 +100,7 @@ impl LayerShape {
                     .zip(grad.chunks_exact(self.width));
                 widest(|| {
                     for ((result, token), grad) in tokens {
-                        let (mean, recip) = moments(token);
+                        let (mean, recip) = moments(token, self.epsilon);
                         // The normalised token waits in `result`.
                         for (normal, value) in result.iter_mut().zip(token) {
                             *normal = (value - mean) * recip;
