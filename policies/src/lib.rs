@@ -42,6 +42,7 @@ mod golden;
 #[cfg(all(test, feature = "wgpu"))]
 mod gpu_tests;
 pub mod hilp;
+pub mod grif;
 pub mod host;
 pub mod images;
 pub mod infocon;

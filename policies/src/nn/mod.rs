@@ -4,6 +4,7 @@
 //! a module's dotted paths are their keys; [`crate::checkpoint::KeyMap`] knows the few exceptions.
 //! Linear weights are stored `(in, out)` here and `(out, in)` there.
 
+pub mod activation;
 pub mod attention;
 pub mod batch_norm;
 pub mod conv;
@@ -22,9 +23,11 @@ pub mod position;
 pub mod resnet;
 #[cfg(test)]
 mod resnet_tests;
+pub mod same;
 pub mod sigma_embedding;
 pub mod swish_block;
 
+pub use activation::Activation;
 pub use attention::{Attention, AttentionConfig, KeyValue, Sight};
 pub use batch_norm::BatchNorm;
 pub use conv::{BiasConv, BiasConvShape};

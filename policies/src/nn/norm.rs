@@ -68,10 +68,15 @@ impl GroupNorm {
     /// Gain one, offset zero. Groups of 16 channels, or one group if that does not come out even.
     pub fn new(channels: usize, device: &Device) -> Self {
         let even = channels >= 16 && channels.is_multiple_of(16);
+        Self::with_groups(channels, if even { channels / 16 } else { 1 }, device)
+    }
+
+    /// Gain one, offset zero; `groups` divides `channels`.
+    pub fn with_groups(channels: usize, groups: usize, device: &Device) -> Self {
         Self {
             weight: Initializer::Ones.init([channels], device),
             bias: Initializer::Zeros.init([channels], device),
-            groups: if even { channels / 16 } else { 1 },
+            groups,
         }
     }
 

@@ -1,6 +1,12 @@
-//! Auxiliary objectives that an image encoder can host.
+//! Auxiliary objectives that an encoder can host.
 
+pub mod hard_negatives;
+pub mod individual_temperatures;
 pub mod inverse_dynamics;
 pub mod spr;
+pub mod log_sum_exp;
+pub mod multi_view;
 
+pub use individual_temperatures::{IndividualTemperatureConfig, IndividualTemperatures};
 pub use inverse_dynamics::InverseDynamics;
+pub use multi_view::{MultiView, MultiViewKind};

@@ -6,6 +6,7 @@ use super::checkpoints;
 use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::hilp;
+use super::grif;
 use super::infocon;
 use super::mdt;
 use super::outputs::Outputs;
@@ -51,6 +52,7 @@ const FAMILIES: &[&[Case]] = &[
     hilp::CASES,
     spr::CASES,
     infocon::CASES,
+    grif::CASES,
     checkpoints::CASES,
 ];
 

@@ -212,13 +212,17 @@ impl GoldenFile {
 
     /// Weights whose key starts with `params/` and `prefix`, without either.
     pub fn params(&self, prefix: &str) -> Tensors {
-        let start = format!("params/{prefix}");
+        self.tensors_under(&format!("params/{prefix}"))
+    }
+
+    /// Tensors whose key starts with `start`, without it.
+    pub fn tensors_under(&self, start: &str) -> Tensors {
         let with = |(key, tensor): (&String, &GoldenTensor)| {
             let tensor = WeightTensor {
                 shape: tensor.shape.clone(),
                 values: tensor.values.iter().map(|&v| v as f32).collect(),
             };
-            Some((key.strip_prefix(&start)?.to_owned(), tensor))
+            Some((key.strip_prefix(start)?.to_owned(), tensor))
         };
         self.tensors.iter().filter_map(with).collect()
     }

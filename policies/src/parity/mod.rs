@@ -29,6 +29,7 @@ pub mod compare;
 pub mod error;
 pub mod golden;
 pub mod hilp;
+pub mod grif;
 pub mod infocon;
 pub mod mdt;
 pub mod module;

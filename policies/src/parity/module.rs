@@ -9,7 +9,7 @@ use super::error::ParityError;
 use super::golden::GoldenFile;
 use super::outputs::Outputs;
 use crate::checkpoint::file::Tensors;
-use crate::checkpoint::{KeyMap, TensorSpec, apply, collect, specs};
+use crate::checkpoint::{KeyMap, Layout, TensorSpec, apply, collect, specs};
 use crate::host;
 use crate::policy::WeightTensor;
 use crate::training::gradients::GradientSet;
@@ -29,7 +29,8 @@ pub fn with_weights<M: Module>(
 }
 
 /// Puts the gradients of `module`'s tensors that the file expects under `start` and `prefix`, in
-/// PyTorch's layout. A tensor that has no gradient where the file expects one is left out.
+/// the file's layout. A tensor that has no gradient where the file expects one is zero in a file of
+/// JAX, which has a gradient for everything, and is left out otherwise.
 pub fn put_gradients<M: Module>(
     outputs: &mut Outputs,
     module: &M,
@@ -52,11 +53,17 @@ pub fn put_gradient_set<M: Module>(
     keys: &KeyMap,
 ) {
     let under = format!("{start}{prefix}");
-    let tensors = flat_gradients(set);
-    put_tensors(outputs, file, &under, keys, &specs(module), &tensors);
+    let (mut tensors, specs) = (flat_gradients(set), specs(module));
+    if keys.layout == Layout::Flax {
+        for spec in &specs {
+            let zeros = || vec![0.0; spec.shape.iter().product::<usize>()];
+            tensors.entry(spec.key.clone()).or_insert_with(zeros);
+        }
+    }
+    put_tensors(outputs, file, &under, keys, &specs, &tensors);
 }
 
-/// Puts the weights of `module` that the file expects under `start`, in PyTorch's layout.
+/// Puts the weights of `module` that the file expects under `start`, in the file's layout.
 pub fn put_weights<M: Module>(
     outputs: &mut Outputs,
     module: &M,
@@ -78,12 +85,20 @@ pub fn put_tensors(
     tensors: &BTreeMap<String, Vec<f32>>,
 ) {
     for theirs in file.keys_under(under) {
-        let key = format!("{under}{theirs}");
-        put_tensor(outputs, file, &key, &keys.rename(theirs), specs, tensors);
+        let (ours, part) = keys.locate(theirs);
+        let whole = specs.iter().find(|spec| spec.key == ours);
+        let (Some(whole), Some(values)) = (whole, tensors.get(&ours)) else {
+            continue;
+        };
+        if let Some(spec) = part.spec(whole) {
+            let values = part.of(values, whole);
+            let key = format!("{under}{theirs}");
+            put_in_layout(outputs, file, &key, keys.layout, &spec, &values);
+        }
     }
 }
 
-/// Puts one tensor of a module, `ours`, where the file expects it under `key`, in its layout.
+/// Puts one tensor of a module, `ours`, where the file expects it under `key`, in PyTorch's layout.
 pub fn put_tensor(
     outputs: &mut Outputs,
     file: &GoldenFile,
@@ -93,26 +108,29 @@ pub fn put_tensor(
     tensors: &BTreeMap<String, Vec<f32>>,
 ) {
     let spec = specs.iter().find(|spec| spec.key == ours);
-    let (Some(spec), Some(values)) = (spec, tensors.get(ours)) else {
+    if let (Some(spec), Some(values)) = (spec, tensors.get(ours)) {
+        put_in_layout(outputs, file, key, Layout::Torch, spec, values);
+    }
+}
+
+fn put_in_layout(
+    outputs: &mut Outputs,
+    file: &GoldenFile,
+    key: &str,
+    layout: Layout,
+    spec: &TensorSpec,
+    values: &[f32],
+) {
+    let Some(values) = layout.to_theirs(values, spec) else {
         return;
     };
-    match spec.shape.as_slice() {
-        // Matrices of linear layers are (in, out) here and (out, in) there.
-        &[rows, columns] if spec.linear => {
-            let values = (0..columns)
-                .flat_map(|column| (0..rows).map(move |row| row * columns + column))
-                .filter_map(|index| values.get(index).copied());
-            outputs.put_values(key, &[columns, rows], &values.collect::<Vec<_>>());
-        }
-        shape => {
-            // A network that is no ensemble there has an axis of one member here.
-            let shape = match (file.get(key), shape.split_first()) {
-                (Ok(theirs), Some((1, rest))) if theirs.shape == rest => rest,
-                _ => shape,
-            };
-            outputs.put_values(key, shape, values);
-        }
-    }
+    let shape = layout.shape_there(spec);
+    // A network that is no ensemble there has an axis of one member here.
+    let shape = match (file.get(key), shape.split_first()) {
+        (Ok(theirs), Some((1, rest))) if theirs.shape == rest => rest,
+        _ => &shape,
+    };
+    outputs.put_values(key, shape, &values);
 }
 
 /// Gradients, flat and by our keys, as [`put_tensors`] takes them.

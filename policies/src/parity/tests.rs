@@ -44,6 +44,13 @@ fn the_cases_of_mdt_agree_with_the_reference() {
 }
 
 #[test]
+fn the_cases_of_grif_agree_with_the_reference() {
+    let report = run_on(&golden("grif"));
+    assert_eq!((report.failed, report.unknown), (0, 0), "{report}");
+    assert!(report.passed > 400, "{report}");
+}
+
+#[test]
 fn the_authors_checkpoints_hold_what_they_list() {
     for family in ["hilp/ckpt", "grif/ckpt"] {
         let report = run_on(&golden(family));

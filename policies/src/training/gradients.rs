@@ -87,13 +87,17 @@ impl GradientSet {
         self
     }
 
-    /// The tensors whose path starts with `prefix`, and the others.
+    /// The gradients whose path starts with `prefix`, and the others.
+    #[must_use]
     pub fn split(self, prefix: &str) -> (Self, Self) {
-        let (inside, outside) = self
-            .by_key
-            .into_iter()
-            .partition(|(key, _)| key.starts_with(prefix));
-        (Self { by_key: inside }, Self { by_key: outside })
+        self.partition(|key| key.starts_with(prefix))
+    }
+
+    /// The gradients whose path is `wanted`, and the others.
+    #[must_use]
+    pub fn partition(self, wanted: impl Fn(&str) -> bool) -> (Self, Self) {
+        let (first, second) = self.by_key.into_iter().partition(|(key, _)| wanted(key));
+        (Self { by_key: first }, Self { by_key: second })
     }
 
     /// All gradients times `factor`.

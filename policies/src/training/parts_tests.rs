@@ -51,6 +51,19 @@ fn cosine_begins_and_ends_where_it_should() {
 }
 
 #[test]
+fn warm_up_from_zero_changes_nothing_at_first() {
+    let rate = LearningRate::WarmupCosine {
+        peak: 1.0,
+        warm_up: 2,
+        total: 10,
+    };
+    // The length of the run plays no part.
+    let at = |step| rate.at(step, 3);
+    assert_eq!((at(0), at(1), at(2)), (0.0, 0.5, 1.0));
+    assert!((at(6) - 0.5).abs() < 1e-6 && at(10).abs() < 1e-6 && at(99).abs() < 1e-6);
+}
+
+#[test]
 fn shifts_are_those_of_the_authors() {
     let golden = Golden::open("mdt/image_transforms.safetensors");
     let byte = |value: f32| (value * 20.0 + 128.0).round().clamp(0.0, 255.0) as u8;

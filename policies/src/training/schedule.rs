@@ -20,6 +20,16 @@ pub enum LearningRate {
         /// Steps of warm-up.
         warm_up: u64,
     },
+    /// The authors' schedule of GRIF: `peak * step / warm_up`, so that the very first step changes
+    /// nothing, then half a cosine down to 0 at `total`, whatever the length of the run.
+    WarmupCosine {
+        /// Greatest rate.
+        peak: f32,
+        /// Steps of warm-up.
+        warm_up: u64,
+        /// Step at which the rate is 0, counted from the beginning of the warm-up.
+        total: u64,
+    },
     /// The authors' schedule of MDT: warm-up from a tenth of `peak` during 2 % of `total`, constant
     /// during 8 %, half a cosine down to `peak * 1e-6` during 90 %. As there, the very first step
     /// runs at `peak` and the ramp starts at the second.
@@ -46,6 +56,17 @@ impl LearningRate {
                 }
                 let rest = steps.saturating_sub(warm_up).max(1);
                 cosine(peak, last, (step - warm_up) as f64 / rest as f64)
+            }
+            Self::WarmupCosine {
+                peak,
+                warm_up,
+                total,
+            } => {
+                if step < warm_up {
+                    return (f64::from(peak) * step as f64 / warm_up as f64) as f32;
+                }
+                let rest = total.saturating_sub(warm_up).max(1);
+                cosine(peak, 0.0, (step - warm_up) as f64 / rest as f64)
             }
             Self::TriStage { peak, total } => tri_stage(peak, total, step),
         }

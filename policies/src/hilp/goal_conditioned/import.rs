@@ -40,6 +40,8 @@ pub const KEYS: KeyMap = KeyMap {
         ("/", "."),
     ],
     ignored: &[],
+    joined: &[],
+    layout: Layout::Torch,
 };
 
 /// The tensors that `specs` name, out of the authors' tree.

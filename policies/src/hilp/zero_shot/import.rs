@@ -1,6 +1,6 @@
 //! From the authors' state dictionaries to our networks.
 
-use crate::checkpoint::KeyMap;
+use crate::checkpoint::{KeyMap, Layout};
 
 /// Keys of a whole agent or of one of its networks, with slashes. Sequences are counted with their
 /// activations there; the image encoder's convolutions are counted by themselves here.
@@ -15,6 +15,8 @@ pub const KEYS: KeyMap = KeyMap {
         ("/", "."),
     ],
     ignored: &[],
+    joined: &[],
+    layout: Layout::Torch,
 };
 
 #[cfg(test)]

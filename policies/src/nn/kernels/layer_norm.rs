@@ -14,7 +14,7 @@ use super::norm::Affine;
 use super::record::record;
 
 /// Added to the variance by [`layer_norm`].
-pub(super) const EPSILON: f32 = 1e-5;
+pub const EPSILON: f32 = 1e-5;
 
 /// `norm(input) * scale + shift` over the last axis of `[batch, tokens, width]`; the affine tensors
 /// are `[batch or 1, width]`; epsilon 1e-5.

@@ -35,7 +35,7 @@ pub(crate) use attention_cpu::{AttentionShape, Layout};
 pub use conv::{ConvShape, conv2d};
 pub(crate) use flex::plain;
 pub use gelu::{Gelu, gelu, gelu_in_place};
-pub use layer_norm::{layer_norm, layer_norm_with};
+pub use layer_norm::{EPSILON as LAYER_NORM_EPSILON, layer_norm, layer_norm_with};
 pub(crate) use layer_norm_cpu::normalise;
 pub use norm::{Affine, group_norm};
 pub use packed::{Packed, Part, Scratch};

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::setup::{channels_first, whole};
-use crate::checkpoint::KeyMap;
+use crate::checkpoint::{KeyMap, Layout};
 use crate::objectives::spr::augment::Augmentation;
 use crate::objectives::spr::categorical::to_categorical;
 use crate::objectives::spr::loss::distance;
@@ -17,6 +17,8 @@ use crate::parity::outputs::Outputs;
 const KEYS: KeyMap = KeyMap {
     renames: &[],
     ignored: &[],
+    joined: &[],
+    layout: Layout::Torch,
 };
 
 /// All outputs of a file.

@@ -1,0 +1,25 @@
+//! Goal Representations for Instruction Following (Myers et al., CoRL 2023, arXiv 2307.00117).
+//!
+//! One policy that takes a sentence or a picture of the goal: the embedding of a sentence is trained
+//! to agree with that of the change from the first image of an episode to the goal image, and the
+//! policy reads either of the two.
+
+pub mod alignment;
+pub mod cloning;
+pub mod data;
+pub mod distribution;
+pub mod dropout;
+pub mod gcbc;
+pub mod head;
+pub mod keys;
+pub mod mlp;
+pub mod optimizer;
+pub mod resnet;
+
+use burn::tensor::Tensor;
+
+/// Rows of the last axis divided by their Euclidean length.
+pub fn unit_length<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
+    let length = rows.clone().square().sum_dim(D - 1).sqrt();
+    rows / length
+}
