@@ -304,7 +304,8 @@ fn a_broken_robot_is_held_and_told_of() {
         goals.offer(&bytes.into());
     }
     std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(watch.state(), Some(RuntimeState::Running));
+    watch.wait_for_state("no goals", RuntimeState::Running, PATIENCE);
+    assert_eq!(watch.goal(), Some(114));
 
     let seconds = begun.elapsed().as_secs();
     runtime.terminate();

@@ -46,6 +46,8 @@ pub struct CaptureClock {
     latency: Span,
     /// Arrival minus stamp of the last few messages.
     gaps: VecDeque<Span>,
+    /// Stamp of the last message.
+    last: Option<Stamp>,
 }
 
 impl CaptureClock {
@@ -55,17 +57,18 @@ impl CaptureClock {
             ticks,
             latency: Span::from_seconds(config.latency_ms * 1e-3).max(Span::ZERO),
             gaps: VecDeque::with_capacity(WINDOW),
+            last: None,
         }
     }
 
     /// When a message was taken that is stamped `stamp` and arrived at `arrival`: not after that.
     pub fn capture(&mut self, stamp: Stamp, arrival: MonotonicTime) -> MonotonicTime {
         let gap = arrival - MonotonicTime::from_nanos(stamp.0);
-        if self
-            .gaps
-            .back()
-            .is_some_and(|last| (gap - *last).abs() > JUMP)
-        {
+        // A sender that does not stamp its messages, or whose clock stands still, is believed by
+        // the arrival alone.
+        let runs = self.last.replace(stamp).is_none_or(|last| stamp > last);
+        let last = self.gaps.back();
+        if !runs || last.is_some_and(|last| (gap - *last).abs() > JUMP) {
             self.gaps.clear();
         }
         if self.gaps.len() == WINDOW {
@@ -137,6 +140,16 @@ mod tests {
         assert_eq!(clock.capture(Stamp(10 * MS), at(202)), at(200));
         assert_eq!(clock.capture(Stamp(i64::MAX), at(252)), at(250));
         assert_eq!(clock.capture(Stamp(i64::MIN), at(302)), at(300));
+    }
+
+    #[test]
+    fn without_stamps_the_arrival_counts() {
+        let mut clock = clock();
+        for index in 0..20i64 {
+            let taken = 50 * index * MS;
+            let arrival = MonotonicTime::from_nanos(taken + 2 * MS);
+            assert_eq!(clock.capture(Stamp(0), arrival).nanos(), taken);
+        }
     }
 
     #[test]
