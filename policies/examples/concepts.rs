@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         windows: windows(&learning)?,
         times: (0..STEPS).map(|step| step as f32 / STEPS as f32).collect(),
         lengths: vec![STEPS],
+        draws: None,
     };
     report("discovery, one update", repetitions, || {
         learner.step(&batch).map(drop).map_err(Into::into)

@@ -117,6 +117,46 @@ impl KeyMap {
             })
     }
 
+    /// The foreign name of one of our keys: [`KeyMap::rename`] backwards.
+    pub fn foreign(&self, key: &str) -> String {
+        let renames = self.renames.iter().rev();
+        renames.fold(key.to_owned(), |key, (theirs, ours)| {
+            key.replace(ours, theirs)
+        })
+    }
+
+    /// The tensors that `specs` name, in PyTorch's layout and under the foreign names: the way back
+    /// from [`KeyMap::import`] for maps without joined layers. What was ignored there is not made up.
+    ///
+    /// # Errors
+    /// If a key is missing or a tensor has not as many numbers as its shape says.
+    pub fn export(
+        &self,
+        weights: &Weights,
+        specs: &[TensorSpec],
+        origin: &Path,
+    ) -> Result<Tensors, CheckpointError> {
+        let export = |spec: &TensorSpec| {
+            let tensor = weights.tensors.get(&spec.key);
+            let tensor = tensor.ok_or_else(|| CheckpointError::MissingKey {
+                path: origin.to_owned(),
+                key: spec.key.clone(),
+                expected: spec.shape.clone(),
+            })?;
+            let values = self.layout.to_theirs(&tensor.values, spec);
+            let values = values.ok_or_else(|| CheckpointError::Shape {
+                path: origin.to_owned(),
+                key: spec.key.clone(),
+                expected: spec.shape.clone(),
+                found: tensor.shape.clone(),
+            })?;
+            let shape = self.layout.shape_there(spec);
+            let tensor = WeightTensor { shape, values };
+            Ok((self.foreign(&spec.key), tensor))
+        };
+        specs.iter().map(export).collect()
+    }
+
     /// Whether a foreign tensor is left out.
     pub fn ignores(&self, key: &str) -> bool {
         self.ignored

@@ -55,6 +55,8 @@ pub struct Assignment {
     /// Scores of all concepts, `[batch, steps, concepts]`.
     pub scores: Tensor<3>,
     /// The best concept of every step, row-major.
+    pub nearest: Vec<usize>,
+    /// The concept that counts: the best one, unless others were drawn or asked for.
     pub concepts: Vec<usize>,
 }
 
@@ -211,10 +213,32 @@ impl Codebook {
         let points = self.points(keys, times);
         let scores = self.scores(points.clone(), prototypes);
         let best = host::values(scores.clone().detach().argmax(2).float());
+        let nearest = best.into_iter().map(|index| index as usize);
+        let nearest = nearest.collect::<Vec<_>>();
         Assignment {
             points,
             scores,
-            concepts: best.into_iter().map(|index| index as usize).collect(),
+            concepts: nearest.clone(),
+            nearest,
+        }
+    }
+
+    /// Draws every step's concept among the best one and those numbered next to it, by their weights
+    /// under the moved prototypes (an option of the authors' code, off in their scripts). `draws` are
+    /// uniform numbers from 0 to 1, one per step.
+    #[must_use]
+    pub fn drawn(&self, assignment: Assignment, moved: &Prototypes, draws: &[f32]) -> Assignment {
+        let count = moved.len();
+        let scores = host::values(self.scores(assignment.points.clone(), moved).detach());
+        let rows = scores.chunks_exact(count.max(1)).zip(&assignment.nearest);
+        let concepts = rows.zip(draws).map(|((scores, &best), &draw)| {
+            let (first, end) = (best.saturating_sub(1), (best + 2).min(count));
+            let scores = scores.get(first..end).unwrap_or_default();
+            first + draw_by_score(scores, self.temperature, draw)
+        });
+        Assignment {
+            concepts: concepts.collect(),
+            ..assignment
         }
     }
 
@@ -227,7 +251,7 @@ impl Codebook {
             decay: self.ema_decay,
             averaged: self.ema_averaged,
         };
-        prototypes.moved(&points, &assignment.concepts, &radii, how)
+        prototypes.moved(&points, &assignment.nearest, &radii, how)
     }
 
     /// Weights, keys and parameters of an assignment, by the moved prototypes.
@@ -257,7 +281,7 @@ impl Codebook {
             scores,
             log_weights,
             log_own_weight,
-            rarity: rarity(&assignment.concepts, [batch, steps], &device),
+            rarity: rarity(&assignment.nearest, [batch, steps], &device),
             keys: keys.reshape([batch, steps, width]),
             soft_parameters: soft.reshape([batch, steps, parameter_width]),
             parameters: hard.reshape([batch, steps, parameter_width]),
@@ -275,6 +299,22 @@ impl Codebook {
         let parts: Tensor<3> = parameters.reshape([rows, self.parts, width / self.parts]);
         unit(parts, SHORTEST).reshape([rows, width])
     }
+}
+
+/// The index that a uniform number from 0 to 1 falls on, where every index has a part of the line as
+/// long as its weight `exp(score / temperature)`.
+pub(super) fn draw_by_score(scores: &[f32], temperature: f64, draw: f32) -> usize {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |&score: &f32| (f64::from(score - most) / temperature).exp();
+    let total = scores.iter().map(weight).sum::<f64>();
+    let mut left = f64::from(draw) * total;
+    for (index, score) in scores.iter().enumerate() {
+        left -= weight(score);
+        if left < 0.0 {
+            return index;
+        }
+    }
+    scores.len().saturating_sub(1)
 }
 
 /// The value of `hard` with the gradient of `soft`.
@@ -306,11 +346,11 @@ fn rarity(concepts: &[usize], shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(weights.collect::<Vec<_>>(), shape), device)
 }
 
-fn numbers(table: &Embedding) -> Vec<f32> {
+pub(super) fn numbers(table: &Embedding) -> Vec<f32> {
     host::values(table.weight.val().detach())
 }
 
-fn replaced(param: Param<Tensor<2>>, values: Vec<f32>) -> Param<Tensor<2>> {
+pub(super) fn replaced(param: Param<Tensor<2>>, values: Vec<f32>) -> Param<Tensor<2>> {
     param.map(|old| {
         let data = TensorData::new(values, old.dims());
         Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad())

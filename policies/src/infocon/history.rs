@@ -1,5 +1,7 @@
 //! The newest part of an episode, as much as a context holds.
 
+use burn::tensor::{Device, Tensor, TensorData};
+
 use super::error::InfoConError;
 
 /// States and the actions between them.
@@ -41,14 +43,27 @@ impl History {
         self.states.is_empty()
     }
 
-    /// The states, `state_dim` numbers each.
-    pub fn states(&self) -> &[f32] {
-        &self.states
+    /// The states, `[1, len, state_dim]`, and the actions between them, `[1, len - 1, action_dim]`
+    /// (`None` up to the first).
+    ///
+    /// # Errors
+    /// If no state was seen yet.
+    pub fn tensors(&self, device: &Device) -> Result<(Tensor<3>, Option<Tensor<3>>), InfoConError> {
+        if self.is_empty() {
+            return Err(InfoConError::input("number of states", 0, "at least 1"));
+        }
+        let tensor = |values: &[f32], rows: usize, width: usize| -> Tensor<3> {
+            Tensor::from_data(TensorData::new(values.to_vec(), [1, rows, width]), device)
+        };
+        let steps = self.len();
+        let actions = (steps > 1).then(|| tensor(&self.actions, steps - 1, self.action_dim));
+        Ok((tensor(&self.states, steps, self.state_dim), actions))
     }
 
-    /// The actions between them, `action_dim` numbers each.
-    pub fn actions(&self) -> &[f32] {
-        &self.actions
+    /// [`History::start`] in a position table of so many rows: episodes longer than any in training
+    /// keep the last position.
+    pub fn position(&self, max_timestep: usize) -> usize {
+        self.start.min(max_timestep.saturating_sub(1))
     }
 
     /// Takes the next state, and the action that led to it (`None` for the first).
@@ -103,8 +118,12 @@ mod tests {
             history.push(Some(&[step * 10.0]), &[step, step + 0.5])?;
         }
         assert_eq!((history.len(), history.start()), (3, 2));
-        assert_eq!(history.states(), [2.0, 2.5, 3.0, 3.5, 4.0, 4.5]);
-        assert_eq!(history.actions(), [30.0, 40.0]);
+        let (states, actions) = history.tensors(&Device::flex())?;
+        let states = crate::host::values(states);
+        assert_eq!(states, [2.0, 2.5, 3.0, 3.5, 4.0, 4.5]);
+        let actions = actions.map(crate::host::values);
+        assert_eq!(actions, Some(vec![30.0, 40.0]));
+        assert_eq!((history.position(9), history.position(2)), (2, 1));
         Ok(())
     }
 
@@ -116,7 +135,7 @@ mod tests {
         history.push(None, &[0.0, 0.0])?;
         assert!(history.push(None, &[0.0, 0.0]).is_err());
         assert!(history.push(Some(&[1.0, 2.0]), &[0.0, 0.0]).is_err());
-        assert_eq!((history.len(), history.actions().len()), (1, 0));
+        assert_eq!((history.len(), history.actions.len()), (1, 0));
         Ok(())
     }
 }

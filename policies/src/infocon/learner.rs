@@ -1,10 +1,12 @@
 //! Training of the discovery model.
 
+use burn::module::Module as _;
 use serde::{Deserialize, Serialize};
 
+use super::batch::DiscoveryBatch;
 use super::error::InfoConError;
 use super::model::InfoCon;
-use super::objective::{Discovery, DiscoveryBatch, ObjectiveConfig, Stage, discover};
+use super::objective::{Discovery, ObjectiveConfig, Stage, discover};
 use super::schedules::{multi_step, warm_cosine};
 use crate::host;
 use crate::training::gradients::GradientSet;
@@ -120,6 +122,11 @@ impl DiscoveryLearner {
     /// The model.
     pub const fn model(&self) -> &InfoCon {
         &self.model
+    }
+
+    /// The model as it is now, without what training needs.
+    pub fn finished(&self) -> InfoCon {
+        self.model.valid()
     }
 
     /// One step on one batch. Prototypes move before the others learn, even at a learning rate of 0.

@@ -6,12 +6,49 @@
 //! from the concept one can predict the state in which its segment will end. The discriminative one
 //! ([`sa_net`], [`hyper_score`]): a score tells states of the segment from others, and its gradient
 //! with respect to the state tells which action comes next.
+//!
+//! [`learner`] trains all of it, [`labelling`] finds the key states of demonstrations, [`cotpc`] is
+//! the policy that is trained on them, and [`tracker`] reads concepts while a robot acts.
+//!
+//! ```no_run
+//! use cerebellum_policies::Device;
+//! use cerebellum_policies::infocon::{
+//!     ConceptTracker, Demonstration, DiscoveryBatch, DiscoveryLearner, InfoCon, InfoConConfig,
+//!     InfoConError, LearnerConfig, Protocol, label,
+//! };
+//!
+//! fn concepts(
+//!     batches: impl Iterator<Item = DiscoveryBatch>,
+//!     demonstration: Demonstration<'_>,
+//! ) -> Result<(), InfoConError> {
+//!     let device = Device::flex();
+//!     let config = InfoConConfig::published(51, 8, 200);
+//!     let fresh = InfoCon::new(&config, &device.clone().autodiff())?;
+//!     let mut learner = DiscoveryLearner::new(fresh, LearnerConfig::published(100_000));
+//!     for batch in batches {
+//!         learner.step(&batch)?;
+//!     }
+//!     let model = learner.finished();
+//!     let labels = label(&model, &config, demonstration, Protocol::TRAINED, &device)?;
+//!     println!("concept of every step: {:?}", labels.concepts);
+//!     println!("where each one ends: {:?}", labels.key_steps);
+//!
+//!     let mut tracker = ConceptTracker::new(model, config, 100, &device)?;
+//!     tracker.push(None, &demonstration.states[..51])?;
+//!     println!("the robot is in concept {}", tracker.read(None)?.concept);
+//!     Ok(())
+//! }
+//! ```
 
+pub mod batch;
 pub mod blocks;
 pub mod codebook;
+#[cfg(test)]
+mod codebook_tests;
 pub mod config;
 pub mod cotpc;
 pub mod error;
+pub mod files;
 pub mod future_net;
 pub mod history;
 pub mod hyper_score;
@@ -20,6 +57,8 @@ mod hyper_score_tests;
 pub mod key_net;
 pub mod labelling;
 pub mod learner;
+#[cfg(test)]
+mod learner_tests;
 pub mod losses;
 pub mod matching;
 pub mod model;
@@ -29,16 +68,19 @@ pub mod rec_net;
 pub mod sa_net;
 pub mod schedules;
 pub mod segments;
+pub mod sequence;
 pub mod time_sphere;
 pub mod tokens;
 pub mod tracker;
 pub mod window;
 
+pub use batch::DiscoveryBatch;
 pub use config::InfoConConfig;
 pub use error::InfoConError;
 pub use labelling::{Demonstration, Labels, Protocol, label};
 pub use learner::{DiscoveryLearner, LearnerConfig};
 pub use model::InfoCon;
-pub use objective::{DiscoveryBatch, Mode, ObjectiveConfig};
-pub use tracker::{ConceptReading, ConceptSequence, ConceptTracker};
+pub use objective::{Mode, ObjectiveConfig};
+pub use sequence::ConceptSequence;
+pub use tracker::{ConceptReading, ConceptTracker};
 pub use window::Windows;

@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::batch::DiscoveryBatch;
 use super::codebook::{Assignment, Codebook, Quantised};
 use super::error::InfoConError;
 use super::losses::{against, mask_worst, next_turn, step_errors};
@@ -13,44 +14,6 @@ use super::schedules::{confidence, future_weight, masked_share};
 use super::segments::Segments;
 use super::window::Windows;
 use crate::host;
-
-/// Windows to learn from.
-#[derive(Clone, Debug)]
-pub struct DiscoveryBatch {
-    /// States and all their actions.
-    pub windows: Windows,
-    /// Time of every step, row-major: its index over the number of the trajectory's actions.
-    pub times: Vec<f32>,
-    /// Steps of every window before its padding.
-    pub lengths: Vec<usize>,
-}
-
-impl DiscoveryBatch {
-    /// Whether times and lengths fit the windows.
-    ///
-    /// # Errors
-    /// If they do not, or an action is missing.
-    pub fn check(&self) -> Result<(), InfoConError> {
-        let [batch, steps] = self.windows.shape();
-        if self.times.len() != batch * steps {
-            let expected = format!("{batch} x {steps}");
-            let found = self.times.len();
-            return Err(InfoConError::input("number of times", found, expected));
-        }
-        if self.lengths.len() != batch || self.lengths.iter().any(|&length| length > steps) {
-            let expected = format!("{batch} numbers up to {steps}");
-            return Err(InfoConError::input("lengths", &self.lengths, expected));
-        }
-        match self.windows.actions() {
-            Some(actions) if actions.dims()[1] >= steps => Ok(()),
-            actions => {
-                let found = actions.map_or(0, |actions| actions.dims()[1]);
-                let expected = format!("{steps}, one per state");
-                Err(InfoConError::input("actions per window", found, expected))
-            }
-        }
-    }
-}
 
 /// Which losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +132,11 @@ pub fn discover(
     let keys = model.key_net.key_predictor.forward(state_features);
     let book = &model.key_book;
     let prototypes = book.prototypes();
-    let assignment = book.assign(keys.clone(), &batch.times, &prototypes);
+    let mut assignment = book.assign(keys.clone(), &batch.times, &prototypes);
     let moved = book.moved(&prototypes, &assignment);
+    if let Some(draws) = &batch.draws {
+        assignment = book.drawn(assignment, &moved, draws);
+    }
     let quantised = book.quantise(&assignment, &moved);
 
     let reconstruction = model.rec_net.forward(quantised.keys.clone());

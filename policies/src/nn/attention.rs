@@ -93,14 +93,13 @@ impl Attention {
     /// Attention of `input` (`[batch, tokens, width]`) over projected keys and values, where
     /// `batch` is a multiple of the context's samples and consecutive rows share one.
     pub fn over(&self, input: Tensor<3>, context: &KeyValue) -> Tensor<3> {
+        self.over_seeing(input, context, Sight::causal(self.causal))
+    }
+
+    /// As [`Attention::over`], where tokens see what is given.
+    pub fn over_seeing(&self, input: Tensor<3>, context: &KeyValue, sight: Sight) -> Tensor<3> {
         let query = dense(&self.query, input);
-        let mixed = attend_context(
-            query,
-            context,
-            self.heads,
-            Sight::causal(self.causal),
-            self.active_dropout(),
-        );
+        let mixed = attend_context(query, context, self.heads, sight, self.active_dropout());
         self.output_dropout.forward(dense(&self.c_proj, mixed))
     }
 

@@ -54,6 +54,23 @@ impl EncoderBlock {
     pub fn forward_seeing(&self, input: Tensor<3>, sight: Sight) -> Tensor<3> {
         let normal = self.ln_1.forward(input.clone());
         let attended = input + self.attn.over_self_seeing(normal, sight);
+        self.fed_forward(attended)
+    }
+
+    /// The output of the last token alone, `[batch, 1, width]`, which sees all: what remains to be
+    /// done in the last block of a network that acts.
+    pub fn forward_last(&self, input: Tensor<3>) -> Tensor<3> {
+        let last = |tokens: Tensor<3>| {
+            let [_, count, _] = tokens.dims();
+            tokens.narrow(1, count - 1, 1)
+        };
+        let normal = self.ln_1.forward(input.clone());
+        let context = self.attn.project(normal.clone());
+        let mixed = self.attn.over_seeing(last(normal), &context, Sight::All);
+        self.fed_forward(last(input) + mixed)
+    }
+
+    fn fed_forward(&self, attended: Tensor<3>) -> Tensor<3> {
         attended.clone() + self.mlp.forward(self.ln_2.forward(attended))
     }
 }

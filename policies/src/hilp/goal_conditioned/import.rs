@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::checkpoint::file::Tensors;
-use crate::checkpoint::{KeyMap, TensorSpec};
+use crate::checkpoint::{KeyMap, Layout, TensorSpec};
 use crate::error::CheckpointError;
 use crate::policy::Weights;
 

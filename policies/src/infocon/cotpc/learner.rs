@@ -1,5 +1,6 @@
 //! Training of the policy.
 
+use burn::module::Module as _;
 use serde::{Deserialize, Serialize};
 
 use super::loss::{CotBatch, CotLosses, losses};
@@ -73,6 +74,11 @@ impl CotLearner {
     /// The network.
     pub const fn network(&self) -> &Cotpc {
         &self.network
+    }
+
+    /// The network as it is now, without what training needs.
+    pub fn finished(&self) -> Cotpc {
+        self.network.valid()
     }
 
     /// One step on one batch.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::network::{CotPrediction, Cotpc, Horizon};
+use super::network::{CotPrediction, Cotpc};
 use crate::infocon::error::InfoConError;
 use crate::infocon::losses::step_errors;
 use crate::infocon::window::Windows;
@@ -136,7 +136,7 @@ impl CotBatch {
 /// If the batch does not fit the network.
 pub fn losses(network: &Cotpc, batch: &CotBatch, weight: f64) -> Result<CotLosses, InfoConError> {
     batch.check(network)?;
-    let found = network.forward(&batch.windows, Horizon::Token(&batch.horizon));
+    let found = network.forward(&batch.windows, &batch.horizon);
     Ok(losses_of(&found, batch, weight))
 }
 

@@ -42,20 +42,10 @@ pub struct Cotpc {
     pub context: usize,
 }
 
-/// How far into the history the queries see.
-#[derive(Clone, Copy, Debug)]
-pub enum Horizon<'a> {
-    /// Up to the newest state: while acting.
-    Newest,
-    /// Up to this token after the queries, for every window: in training, where it is drawn, so that
-    /// key states are predicted from beginnings of any length.
-    Token(&'a [usize]),
-}
-
 /// What the network predicts.
 #[derive(Clone, Debug)]
 pub struct CotPrediction {
-    /// The action in every state, `[batch, steps, action_dim]`.
+    /// The action in every state that was asked for, `[batch, steps or 1, action_dim]`.
     pub actions: Tensor<3>,
     /// Key states by every predictor, `[batch, key_states, state_dim]`.
     pub key_states: Vec<Tensor<3>>,
@@ -95,40 +85,78 @@ impl Cotpc {
         })
     }
 
-    /// Predictions from windows.
-    pub fn forward(&self, windows: &Windows, horizon: Horizon<'_>) -> CotPrediction {
+    /// Predictions in all states of windows, as in training. The queries of a window see its
+    /// history up to the token in `horizon`, which is drawn, so that key states are predicted from
+    /// beginnings of any length. Short windows leave empty slots to their right.
+    pub fn forward(&self, windows: &Windows, horizon: &[usize]) -> CotPrediction {
         let [batch, steps] = windows.shape();
-        let queries = self.queries();
-        let kinds = 1 + usize::from(self.action_encoder.is_some());
-        // Short windows leave empty slots to their right, which nothing sees that is read, except
-        // queries with a drawn horizon.
-        let slots = match horizon {
-            Horizon::Newest => steps,
-            Horizon::Token(_) => self.context.max(steps),
-        };
+        let (queries, kinds) = (self.queries(), self.kinds());
+        let slots = self.context.max(steps);
+        let seen = |sample: usize| horizon.get(sample).copied().unwrap_or(0);
+        let sight = self.sight(batch, slots * kinds, seen);
         let mut tokens = self.tokens(windows, slots);
-        if let Some(table) = &self.key_state_pos_emb {
-            let all = repeat_interleave(table.val(), batch);
-            tokens = Tensor::cat(vec![all, tokens], 1);
-        }
-        let sight = self.sight([batch, steps], slots * kinds, horizon);
-        let mut key_states = Vec::with_capacity(self.key_state_predictors.len());
-        let mut at_block = Vec::with_capacity(self.blocks.block_list.len());
+        let mut of_queries = Vec::with_capacity(self.blocks.block_list.len());
         for block in &self.blocks.block_list {
             tokens = block.forward_seeing(tokens, sight.clone());
-            at_block.push((queries > 0).then(|| tokens.clone().narrow(1, 0, queries)));
+            of_queries.push(self.of_queries(&tokens));
         }
-        for (predictor, &layer) in self.key_state_predictors.iter().zip(&self.key_state_layers) {
-            if let Some(Some(hidden)) = at_block.get(layer) {
-                key_states.push(predictor.forward(hidden.clone()));
-            }
-        }
-        let hidden = tokens.narrow(1, queries, steps * kinds);
-        let hidden = self.ln.forward(of_kind(hidden, 0, kinds));
+        let history = tokens.narrow(1, queries, steps * kinds);
+        let hidden = self.ln.forward(of_kind(history, 0, kinds));
         CotPrediction {
             actions: self.action_predictor.forward(hidden),
-            key_states,
+            key_states: self.key_states(&of_queries),
         }
+    }
+
+    /// The prediction in the newest state alone, while acting: queries see the whole history.
+    pub fn newest(&self, windows: &Windows) -> CotPrediction {
+        let [batch, steps] = windows.shape();
+        let (queries, kinds) = (self.queries(), self.kinds());
+        // The newest state is the last token: no one sees the open slot of its action.
+        let newest = kinds * (steps - 1);
+        let mut tokens = self
+            .tokens(windows, steps)
+            .narrow(1, 0, queries + newest + 1);
+        let sight = self.sight(batch, newest + 1, |_| newest);
+        let blocks = self.blocks.block_list.len();
+        let mut of_queries = Vec::with_capacity(blocks);
+        for (index, block) in self.blocks.block_list.iter().enumerate() {
+            let read = self.key_state_layers.contains(&index);
+            tokens = if index + 1 == blocks && !read {
+                block.forward_last(tokens)
+            } else {
+                block.forward_seeing(tokens, sight.clone())
+            };
+            of_queries.push(if read { self.of_queries(&tokens) } else { None });
+        }
+        let [_, count, _] = tokens.dims();
+        let tokens = tokens.narrow(1, count - 1, 1);
+        CotPrediction {
+            actions: self.action_predictor.forward(self.ln.forward(tokens)),
+            key_states: self.key_states(&of_queries),
+        }
+    }
+
+    /// The query tokens of a sequence; `None` without any.
+    fn of_queries(&self, tokens: &Tensor<3>) -> Option<Tensor<3>> {
+        let queries = self.queries();
+        (queries > 0).then(|| tokens.clone().narrow(1, 0, queries))
+    }
+
+    /// Key states by every predictor, from the query tokens after every block.
+    fn key_states(&self, of_queries: &[Option<Tensor<3>>]) -> Vec<Tensor<3>> {
+        let predictors = self.key_state_predictors.iter();
+        let read = predictors.zip(&self.key_state_layers);
+        let predict = |(predictor, &layer): (&ReluMlp, &usize)| {
+            let hidden = of_queries.get(layer)?.clone()?;
+            Some(predictor.forward(hidden))
+        };
+        read.filter_map(predict).collect()
+    }
+
+    /// Tokens per step.
+    fn kinds(&self) -> usize {
+        1 + usize::from(self.action_encoder.is_some())
     }
 
     /// Number of query tokens.
@@ -137,41 +165,39 @@ impl Cotpc {
         table.map_or(0, |table| table.val().dims()[1])
     }
 
-    /// Tokens of the history with positions, `[batch, slots * kinds, width]`.
+    /// Queries, then the history with positions: `[batch, queries + slots * kinds, width]`.
     fn tokens(&self, windows: &Windows, slots: usize) -> Tensor<3> {
         let [batch, steps] = windows.shape();
         let states = self.state_encoder.forward(windows.states());
         let [_, _, width] = states.dims();
-        let (tokens, kinds) = match &self.action_encoder {
+        let (mut history, kinds) = match &self.action_encoder {
             Some(encoder) => {
                 let actions = action_tokens(encoder, windows, width);
                 (interleave(vec![states, actions]), 2)
             }
             None => (states, 1),
         };
-        let tokens = if slots > steps {
+        if slots > steps {
             let empty = Tensor::zeros([batch, (slots - steps) * kinds, width], &windows.device());
-            Tensor::cat(vec![tokens, empty], 1)
-        } else {
-            tokens
-        };
+            history = Tensor::cat(vec![history, empty], 1);
+        }
         let (global, local) = (&self.global_pos_emb, &self.local_pos_emb);
-        tokens + positions(global, local, windows.starts(), slots, kinds)
+        let history = history + positions(global, local, windows.starts(), slots, kinds);
+        match &self.key_state_pos_emb {
+            Some(queries) => Tensor::cat(vec![repeat_interleave(queries.val(), batch), history], 1),
+            None => history,
+        }
     }
 
-    /// Queries see the history up to the horizon; the history sees what is before it.
-    fn sight(&self, [batch, steps]: [usize; 2], history: usize, horizon: Horizon<'_>) -> Sight {
+    /// Queries see each other and the history up to a token that may differ between samples; the
+    /// history sees what is before it.
+    fn sight(&self, batch: usize, history: usize, horizon: impl Fn(usize) -> usize) -> Sight {
         let queries = self.queries();
         if queries == 0 {
             return Sight::Causal;
         }
-        let kinds = 1 + usize::from(self.action_encoder.is_some());
         let row = |sample: usize| {
-            let last = match horizon {
-                Horizon::Newest => kinds * (steps - 1),
-                Horizon::Token(last) => last.get(sample).copied().unwrap_or(0),
-            };
-            let of_queries = std::iter::repeat_n(queries + last + 1, queries);
+            let of_queries = std::iter::repeat_n(queries + horizon(sample) + 1, queries);
             of_queries.chain((0..history).map(move |token| queries + token + 1))
         };
         Sight::First((0..batch).flat_map(row).collect())
@@ -180,6 +206,8 @@ impl Cotpc {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Distribution;
+
     use super::*;
 
     #[test]
@@ -188,5 +216,58 @@ mod tests {
         let network = Cotpc::new(&config, &Device::flex())?;
         assert_eq!(network.num_params(), 1_056_315);
         Ok(())
+    }
+
+    /// With and without actions and key states, the latter read from the first and the last block.
+    #[test]
+    fn acting_is_training_with_the_horizon_at_the_newest_state() -> Result<(), InfoConError> {
+        let device = Device::flex();
+        for (actions, key_states) in [(false, 0), (true, 0), (false, 2), (true, 2)] {
+            let config = CotpcConfig {
+                width: 8,
+                heads: 2,
+                layers: 2,
+                hidden: 8,
+                context: 4,
+                actions,
+                key_states,
+                key_state_layers: vec![0, 1],
+                key_state_hidden: 4,
+                ..CotpcConfig::published(3, 2, 9)
+            };
+            for layers in [vec![0], vec![0, 1]] {
+                let config = CotpcConfig {
+                    key_state_layers: layers,
+                    ..config.clone()
+                };
+                let network = Cotpc::new(&config, &device)?;
+                let random = |shape: [usize; 3]| -> Tensor<3> {
+                    Tensor::random(shape, Distribution::Normal(0.0, 9.0), &device)
+                };
+                for steps in [1, 3, 4] {
+                    let actions = Some(random([2, steps, 2]));
+                    let windows = config.windows(random([2, steps, 3]), actions, vec![0, 5])?;
+                    let horizon = [config.kinds() * (steps - 1); 2];
+                    let all = network.forward(&windows, &horizon);
+                    let one = network.newest(&windows);
+                    close(all.actions.narrow(1, steps - 1, 1), one.actions);
+                    assert_eq!(all.key_states.len(), one.key_states.len());
+                    for (all, one) in all.key_states.into_iter().zip(one.key_states) {
+                        close(all, one);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn close(a: Tensor<3>, b: Tensor<3>) {
+        assert_eq!(a.dims(), b.dims());
+        for (a, b) in crate::host::values(a)
+            .into_iter()
+            .zip(crate::host::values(b))
+        {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Acting: the history of an episode and the next action.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::config::CotpcConfig;
-use super::network::{Cotpc, Horizon};
+use super::network::Cotpc;
 use crate::host;
 use crate::infocon::error::InfoConError;
 use crate::infocon::history::History;
@@ -48,20 +48,13 @@ impl Rollout {
         self.history.push(action, state)
     }
 
-    /// The window, one row. Episodes longer than any in training keep the last position.
+    /// The window, one row.
     ///
     /// # Errors
     /// If no state was seen yet.
     pub fn windows(&self, device: &Device) -> Result<Windows, InfoConError> {
-        let steps = self.history.len();
-        let tensor = |values: &[f32], rows: usize, width: usize| -> Tensor<3> {
-            Tensor::from_data(TensorData::new(values.to_vec(), [1, rows, width]), device)
-        };
-        let states = tensor(self.history.states(), steps, self.config.state_dim);
-        let actions = (self.config.actions && steps > 1)
-            .then(|| tensor(self.history.actions(), steps - 1, self.config.action_dim));
-        let last = self.config.max_timestep.saturating_sub(1);
-        let start = self.history.start().min(last);
+        let (states, actions) = self.history.tensors(device)?;
+        let start = self.history.position(self.config.max_timestep);
         self.config.windows(states, actions, vec![start])
     }
 
@@ -70,11 +63,10 @@ impl Rollout {
     /// # Errors
     /// If no state was seen yet.
     pub fn decide(&self, network: &Cotpc, device: &Device) -> Result<Decision, InfoConError> {
-        let found = network.forward(&self.windows(device)?, Horizon::Newest);
-        let last = self.history.len() - 1;
+        let found = network.newest(&self.windows(device)?);
         let key_states = found.key_states.into_iter().next_back();
         Ok(Decision {
-            action: host::values(found.actions.narrow(1, last, 1)),
+            action: host::values(found.actions),
             key_states: key_states.map_or_else(Vec::new, host::values),
         })
     }

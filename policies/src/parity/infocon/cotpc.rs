@@ -6,7 +6,7 @@ use super::model::{KEYS, whole};
 use super::training::origin;
 use crate::infocon::Windows;
 use crate::infocon::cotpc::loss::{CotBatch, losses_of};
-use crate::infocon::cotpc::network::{CotPrediction, Horizon};
+use crate::infocon::cotpc::network::CotPrediction;
 use crate::infocon::cotpc::{CotLearner, CotLearnerConfig, Cotpc, CotpcConfig, Rollout};
 use crate::infocon::learner::RateSchedule;
 use crate::parity::error::ParityError;
@@ -32,16 +32,11 @@ pub fn config(file: &GoldenFile) -> Result<CotpcConfig, ParityError> {
             return Err(ParityError::Config(reason));
         }
     };
-    // One digit per predictor.
-    let layers = file.text("/key_state_loss")?;
-    let layers = layers.chars().map(|digit| {
-        digit
-            .to_digit(10)
-            .map(|digit| digit as usize)
-            .ok_or_else(|| {
-                ParityError::Config(format!("`key_state_loss` is `{layers}`, expected digits"))
-            })
-    });
+    let key_state_layers = if queries {
+        predictors(file)?
+    } else {
+        Vec::new()
+    };
     let config = CotpcConfig {
         state_dim: count("state_dim")?,
         action_dim: count("action_dim")?,
@@ -53,11 +48,21 @@ pub fn config(file: &GoldenFile) -> Result<CotpcConfig, ParityError> {
         hidden: count("mlp_hidden")?,
         actions,
         key_states: if queries { count("n_keys")? } else { 0 },
-        key_state_layers: layers.collect::<Result<_, _>>()?,
-        key_state_hidden: count("cot_decoder")?,
+        key_state_layers,
+        key_state_hidden: if queries { count("cot_decoder")? } else { 0 },
     };
     config.check()?;
     Ok(config)
+}
+
+/// The blocks that key states are predicted from, one digit each.
+fn predictors(file: &GoldenFile) -> Result<Vec<usize>, ParityError> {
+    let digits = file.text("/key_state_loss")?;
+    let layer = |digit: char| digit.to_digit(10).map(|digit| digit as usize);
+    let layers = digits.chars().map(layer).collect::<Option<_>>();
+    layers.ok_or_else(|| {
+        ParityError::Config(format!("`key_state_loss` is `{digits}`, expected digits"))
+    })
 }
 
 fn network(file: &GoldenFile, device: &Device) -> Result<(Cotpc, CotpcConfig), ParityError> {
@@ -98,7 +103,7 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
         0 => Vec::new(),
         _ => whole(file, "in/r_tokens")?,
     };
-    let found = network.forward(&windows, Horizon::Token(&horizon));
+    let found = network.forward(&windows, &horizon);
     let mut outputs = Outputs::default();
     put_prediction(&mut outputs, &found);
     let drawn = horizon.iter().map(|&token| token as f64);

@@ -102,6 +102,7 @@ fn batch(
         windows: windows(file, [&key("s"), &key("a"), &key("t")], config, device)?,
         times: file.values(&key("unified_t"))?,
         lengths: whole(file, &key("lengths"))?,
+        draws: None,
     })
 }
 
