@@ -41,8 +41,8 @@ pub mod error;
 mod golden;
 #[cfg(all(test, feature = "wgpu"))]
 mod gpu_tests;
-pub mod hilp;
 pub mod grif;
+pub mod hilp;
 pub mod host;
 pub mod images;
 pub mod infocon;

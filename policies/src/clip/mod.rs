@@ -30,7 +30,7 @@ pub use tokenizer::ClipTokenizer;
 pub use transformer::{Transformer, TransformerConfig};
 pub use vision_transformer::{VisionTransformer, VisionTransformerConfig};
 
-use crate::checkpoint::KeyMap;
+use crate::checkpoint::{KeyMap, Layout};
 
 /// Keys of one tower of OpenAI's files, whose other tower and temperature are left out; an image
 /// tower's keys come without `visual.`.
@@ -48,4 +48,6 @@ pub const KEYS: KeyMap = KeyMap {
         // Counts steps of training, which nothing here reads.
         "*.num_batches_tracked",
     ],
+    joined: &[],
+    layout: Layout::Torch,
 };

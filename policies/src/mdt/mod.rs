@@ -17,9 +17,9 @@ mod denoiser_tests;
 mod experience;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod full_size;
 pub mod goal_encoder;
 mod goals;
-pub mod full_size;
 pub mod inputs;
 mod load;
 pub mod loss;

@@ -13,7 +13,8 @@ use crate::nn::attention::{Attention, Sight};
 use crate::nn::decoder::{BlockNoise, DecoderBlock};
 use crate::nn::encoder::EncoderBlock;
 use crate::nn::kernels::{
-    AttentionShape, LAYER_NORM_EPSILON, Layout, Packed, Part, Scratch, gelu_in_place, normalise, plain,
+    AttentionShape, LAYER_NORM_EPSILON, Layout, Packed, Part, Scratch, gelu_in_place, normalise,
+    plain,
 };
 use crate::nn::mlp::{Mlp, Projection};
 use crate::nn::{KeyValue, LayerNorm};
@@ -251,7 +252,13 @@ impl Work {
     }
 
     fn norm(&mut self, affine: &Affine) {
-        normalise(&self.hidden, &affine.scale, &affine.shift, LAYER_NORM_EPSILON, &mut self.normal);
+        normalise(
+            &self.hidden,
+            &affine.scale,
+            &affine.shift,
+            LAYER_NORM_EPSILON,
+            &mut self.normal,
+        );
     }
 
     /// `hidden += branch`, the branch multiplied by `gate` if there is one.

@@ -3,9 +3,9 @@
 pub mod hard_negatives;
 pub mod individual_temperatures;
 pub mod inverse_dynamics;
-pub mod spr;
 pub mod log_sum_exp;
 pub mod multi_view;
+pub mod spr;
 
 pub use individual_temperatures::{IndividualTemperatureConfig, IndividualTemperatures};
 pub use inverse_dynamics::InverseDynamics;

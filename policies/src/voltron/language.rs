@@ -8,7 +8,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::checkpoint::file::Tensors;
-use crate::checkpoint::{KeyMap, apply, specs};
+use crate::checkpoint::{KeyMap, Layout, apply, specs};
 use crate::error::{CheckpointError, PolicyError};
 use crate::nn::attention::{attend_biased, key_bias};
 use crate::nn::kernels::gelu;
@@ -19,6 +19,8 @@ use crate::policy::WeightTensor;
 pub const KEYS: KeyMap = KeyMap {
     renames: &[("LayerNorm", "layer_norm")],
     ignored: &[],
+    joined: &[],
+    layout: Layout::Torch,
 };
 
 /// Token that begins a sentence.

@@ -27,13 +27,7 @@ fn moments(token: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 /// `norm(input) * scale + shift` of tokens as wide as the affine.
-pub fn normalise(
-    input: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    epsilon: f32,
-    output: &mut [f32],
-) {
+pub fn normalise(input: &[f32], scale: &[f32], shift: &[f32], epsilon: f32, output: &mut [f32]) {
     let width = scale.len().max(1);
     let tokens = output
         .chunks_exact_mut(width)

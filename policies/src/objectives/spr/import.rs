@@ -5,13 +5,15 @@ use std::path::Path;
 
 use super::config::{HeadHidden, SprConfig};
 use crate::checkpoint::file::Tensors;
-use crate::checkpoint::{KeyMap, TensorSpec};
+use crate::checkpoint::{KeyMap, Layout, TensorSpec};
 use crate::error::CheckpointError;
 use crate::policy::Weights;
 
 const SAME: KeyMap = KeyMap {
     renames: &[],
     ignored: &[],
+    joined: &[],
+    layout: Layout::Torch,
 };
 
 /// Our name of a foreign key. Tensors that the authors list under several names get one.

@@ -94,6 +94,7 @@ impl SprLearner {
             beta_2: 0.999,
             epsilon: config.epsilon,
             weight_decay: 0.0,
+            decay_linear_only: false,
         };
         Self {
             copy: model.valid(),
