@@ -167,6 +167,12 @@ impl KeyMap {
             })
     }
 
+    /// The foreign name of one of our keys, if renaming can be undone.
+    pub fn theirs(&self, ours: &str) -> Option<String> {
+        let theirs = self.foreign(ours);
+        (self.rename(&theirs) == ours).then_some(theirs)
+    }
+
     /// Our name of a foreign key, and which part of our tensor it is.
     pub fn locate(&self, key: &str) -> (String, Part) {
         let name = self.rename(key);

@@ -20,6 +20,9 @@ pub(crate) mod fixtures;
 pub mod full_size;
 pub mod goal_encoder;
 mod goals;
+pub mod import;
+#[cfg(test)]
+mod import_tests;
 pub mod inputs;
 mod load;
 pub mod loss;

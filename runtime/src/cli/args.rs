@@ -49,6 +49,10 @@ pub enum Verb {
     Parity(ParityArgs),
     /// Measure speed; names the unit of every figure.
     Bench(BenchArgs),
+    /// Convert a checkpoint of the authors (PyTorch, Lightning, Flax, pickle); nothing in it is run.
+    Import(ImportArgs),
+    /// Write a policy's tensors under the authors' names.
+    Export(ExportArgs),
 }
 
 /// Where tensors live.
@@ -343,6 +347,84 @@ pub enum BenchName {
     Learner,
 }
 
+/// Flags of `import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// Family of the policy: raw (default), mdt, grif, hilp or infocon.
+    #[arg(value_name = "FAMILY")]
+    pub first: String,
+    /// The checkpoint. Alone, it is listed or converted as it is.
+    #[arg(value_name = "FILE")]
+    pub second: Option<PathBuf>,
+    /// Where the result goes: a policy's folder, or a `.safetensors` file for a raw conversion.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only list what becomes of every key.
+    #[arg(long, conflicts_with = "out")]
+    pub keys: bool,
+    /// Which weights of a training state; averaged ones if there are any, by default.
+    #[arg(long, value_enum)]
+    pub weights: Option<WeightsArg>,
+    /// Configuration of the network (JSON, as `config` in `policy.json`); read off the file by default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Do not keep the tensors that the policy does not use.
+    #[arg(long)]
+    pub drop_ignored: bool,
+}
+
+impl ImportArgs {
+    /// What was said, in either form.
+    pub fn family_and_file(&self) -> Result<(FamilyArg, PathBuf), String> {
+        let said = match &self.second {
+            Some(file) => (FamilyArg::from_str(&self.first, true)?, file.clone()),
+            None => (FamilyArg::Raw, PathBuf::from(&self.first)),
+        };
+        if self.out.is_none() && !self.keys {
+            return Err("say where the result goes with --out, or --keys to only list it".into());
+        }
+        Ok(said)
+    }
+}
+
+/// Which policy a checkpoint is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FamilyArg {
+    /// Any: tensors as they are.
+    Raw,
+    /// Multimodal Diffusion Transformer.
+    Mdt,
+    /// Goal Representations for Instruction Following.
+    Grif,
+    /// Hilbert representations.
+    Hilp,
+    /// Self-discovered concepts.
+    Infocon,
+}
+
+/// Which weights of a training state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WeightsArg {
+    /// Averaged ones if there are any, else those of the last step.
+    #[default]
+    Best,
+    /// Averaged over training.
+    Ema,
+    /// Of the last step.
+    Raw,
+}
+
+/// Flags of `export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Policy package (a folder).
+    #[arg(value_name = "DIR")]
+    pub policy: PathBuf,
+    /// Where the tensors go.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -359,5 +441,25 @@ mod tests {
         let cli = Cli::parse_from(["cerebellum", "--episodes", "3"]);
         assert!(cli.verb.is_none());
         assert_eq!(cli.run.episodes, Some(3));
+    }
+
+    #[test]
+    fn import_takes_a_family_or_a_file_alone() {
+        let parse = |words: &[&str]| {
+            let words = ["cerebellum", "import"].iter().chain(words);
+            match Cli::parse_from(words).verb {
+                Some(Verb::Import(args)) => args.family_and_file(),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        let file = PathBuf::from("a.pt");
+        assert_eq!(
+            parse(&["a.pt", "--keys"]),
+            Ok((FamilyArg::Raw, file.clone()))
+        );
+        let words = ["mdt", "a.pt", "--out", "b", "--weights", "ema"];
+        assert_eq!(parse(&words), Ok((FamilyArg::Mdt, file)));
+        assert!(parse(&["nothing", "a.pt", "--keys"]).is_err());
+        assert!(parse(&["a.pt"]).is_err());
     }
 }

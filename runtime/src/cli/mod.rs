@@ -10,6 +10,7 @@ mod doctor;
 #[cfg(feature = "sim")]
 mod eval;
 mod exit;
+mod import;
 mod interrupt;
 mod output;
 mod parity;
@@ -52,6 +53,8 @@ pub fn main() -> std::process::ExitCode {
         Some(Verb::Doctor(args)) => doctor::doctor(&args),
         Some(Verb::Bench(args)) => bench::bench(&args),
         Some(Verb::Parity(args)) => parity::run(&args),
+        Some(Verb::Import(args)) => import::import(&args),
+        Some(Verb::Export(args)) => import::export(&args),
     };
     match result {
         Ok(status) => status.into(),

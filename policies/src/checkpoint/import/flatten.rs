@@ -104,11 +104,17 @@ impl Walk<'_> {
             }
             Value::Int(number) if !attribute => {
                 let bytes = number.to_le_bytes().to_vec();
-                self.insert(name, Entry::scalar(&self.tree.path, Dtype::I64, bytes))
+                self.insert(
+                    name,
+                    Entry::memory(&self.tree.path, Dtype::I64, Vec::new(), bytes),
+                )
             }
             Value::Float(number) if !attribute => {
                 let bytes = number.to_le_bytes().to_vec();
-                self.insert(name, Entry::scalar(&self.tree.path, Dtype::F64, bytes))
+                self.insert(
+                    name,
+                    Entry::memory(&self.tree.path, Dtype::F64, Vec::new(), bytes),
+                )
             }
             Value::List(_) | Value::Dict(_) | Value::Record(_) => {
                 if !self.open.insert(id) {

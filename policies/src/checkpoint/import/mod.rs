@@ -16,15 +16,19 @@
 
 pub mod blob;
 pub mod error;
+pub mod export;
 pub mod flatten;
 pub mod input;
 pub mod lightning;
 pub mod msgpack;
 pub mod pickle;
+pub mod record;
+pub mod settings;
 pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod torch;
+pub mod transfer;
 pub mod tree;
 
 use std::path::Path;
@@ -32,6 +36,7 @@ use std::path::Path;
 use crate::error::CheckpointError;
 use blob::Blob;
 use error::FormatError;
+pub use export::export;
 use flatten::flatten;
 use input::Input;
 pub use lightning::WeightsChoice;
@@ -67,6 +72,17 @@ pub struct Checkpoint {
     pub skipped: Vec<(String, String)>,
     /// All values of the file, for what is not a tensor; `None` for safetensors.
     pub tree: Option<Tree>,
+}
+
+impl Checkpoint {
+    /// Settings of the training, if it pickled them (`hyper_parameters` of Lightning); else null.
+    pub fn settings(&self) -> serde_json::Value {
+        let found = self.tree.as_ref().and_then(|tree| {
+            let settings = tree.entry(tree.root?, "hyper_parameters")?;
+            Some(settings::settings(tree, settings))
+        });
+        found.unwrap_or_default()
+    }
 }
 
 /// Opens a file with all its tensors, under their full names.

@@ -84,11 +84,11 @@ impl Entry {
         })
     }
 
-    /// A number that a file holds by itself.
-    pub fn scalar(path: &Path, dtype: Dtype, bytes: Vec<u8>) -> Self {
+    /// A tensor in memory: `bytes` hold its numbers row by row, little-endian.
+    pub fn memory(path: &Path, dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
         Self {
             dtype,
-            shape: Vec::new(),
+            shape,
             bytes: Blob::memory(path, bytes).whole(),
             strides: None,
             big_endian: false,

@@ -22,8 +22,8 @@ pub const ADAM: AdamWConfig = AdamWConfig {
     beta_2: 0.999,
     epsilon: 1e-8,
     weight_decay: 0.0,
-            decay_linear_only: false,
-        };
+    decay_linear_only: false,
+};
 
 /// Transitions to learn from, all with the same number of rows, on a device without gradients.
 #[derive(Clone, Debug)]
