@@ -76,7 +76,9 @@ impl KeyMap {
             // Goals are encoded by a policy's own sentence encoder.
             "language_goal.",
             "visual_goal.",
+            // Only training aligns goals.
             "logit_scale",
+            "clip_proj.",
             // Never read by the authors' network.
             "model.inner_model.proprio_emb.",
         ],

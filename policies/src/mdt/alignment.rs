@@ -7,9 +7,11 @@
 //! a batch apart, with a learned temperature and in both directions. As in the authors' code, equal
 //! instructions of two observations do not make them a pair.
 
-use burn::module::{Initializer, Param};
+use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
+
+use crate::nn::MapPooling;
 
 /// How the alignment is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,30 @@ pub enum LatentPooling {
         /// Its place in the context.
         index: usize,
     },
+    /// By a learned query (MDT-V). The authors' class has twice the heads that it is asked for: 16.
+    Attention {
+        /// Heads; they divide the model's width.
+        heads: usize,
+    },
+}
+
+/// The learned query of [`LatentPooling::Attention`], named as in the authors' files.
+#[derive(Module, Debug)]
+pub struct Projector {
+    /// The query's block.
+    pub latent_proj: MapPooling,
+}
+
+impl Projector {
+    /// What a pooling needs for contexts of `width` numbers, if anything.
+    pub fn of(pooling: LatentPooling, width: usize, device: &Device) -> Option<Self> {
+        match pooling {
+            LatentPooling::Token { .. } => None,
+            LatentPooling::Attention { heads } => Some(Self {
+                latent_proj: MapPooling::new(width, heads, device),
+            }),
+        }
+    }
 }
 
 /// Inverse temperature at the start, `1 / 0.07`.
@@ -52,13 +78,19 @@ pub fn logit_scale(device: &Device) -> Param<Tensor<1>> {
     .init([1], device)
 }
 
-impl LatentPooling {
-    /// `[batch, tokens, width] -> [batch, width]`.
-    pub fn pool(self, context: Tensor<3>) -> Tensor<2> {
-        let [batch, _, width] = context.dims();
-        match self {
-            Self::Token { index } => context.narrow(1, index, 1).reshape([batch, width]),
+/// One vector per context, `[batch, tokens, width] -> [batch, width]`.
+pub fn pool(
+    pooling: LatentPooling,
+    projector: Option<&Projector>,
+    context: Tensor<3>,
+) -> Tensor<2> {
+    let [batch, _, width] = context.dims();
+    match (pooling, projector) {
+        (LatentPooling::Attention { .. }, Some(projector)) => {
+            projector.latent_proj.forward(context)
         }
+        (LatentPooling::Token { index }, _) => context.narrow(1, index, 1).reshape([batch, width]),
+        (LatentPooling::Attention { .. }, None) => context.mean_dim(1).reshape([batch, width]),
     }
 }
 
@@ -157,7 +189,7 @@ mod tests {
     #[test]
     fn a_token_is_pooled_as_it_is() {
         let context = Tensor::<3>::from_data([[[1.0, 2.0], [3.0, 4.0]]], &Device::flex());
-        let pooled = LatentPooling::Token { index: 1 }.pool(context);
+        let pooled = pool(LatentPooling::Token { index: 1 }, None, context);
         assert_eq!(pooled.try_into_vec_as::<f32>().unwrap(), [3.0, 4.0]);
     }
 }

@@ -432,18 +432,29 @@ impl MdtConfig {
         {
             return Some(format!("goal_encoder: {problem}"));
         }
-        let LatentPooling::Token { index } = self.alignment.as_ref()?.pooling;
+        let pooling = self.alignment.as_ref()?.pooling;
         if self.goal_encoder.is_none() {
             return Some("alignment needs a goal_encoder".into());
         }
-        let noise = usize::from(self.denoiser.noise == NoiseInput::EncoderToken);
-        let views = match self.denoiser.observation {
-            ObservationInput::Cameras => 2,
-            ObservationInput::Latents { count } => count,
-        };
-        let tokens = 1 + views + noise + usize::from(self.denoiser.proprioception > 0);
-        (index >= tokens).then(|| {
-            format!("alignment.pooling takes token {index}, but the context has {tokens} tokens")
-        })
+        match pooling {
+            LatentPooling::Attention { heads } => {
+                let width = self.denoiser.width;
+                let fits = heads > 0 && width.is_multiple_of(heads);
+                (!fits).then(|| {
+                    format!("alignment.pooling has {heads} heads, which do not divide {width}")
+                })
+            }
+            LatentPooling::Token { index } => {
+                let noise = usize::from(self.denoiser.noise == NoiseInput::EncoderToken);
+                let views = match self.denoiser.observation {
+                    ObservationInput::Cameras => 2,
+                    ObservationInput::Latents { count } => count,
+                };
+                let tokens = 1 + views + noise + usize::from(self.denoiser.proprioception > 0);
+                (index >= tokens).then(|| {
+                    format!("alignment.pooling takes token {index} of a context of {tokens}")
+                })
+            }
+        }
     }
 }

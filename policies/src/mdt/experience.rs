@@ -7,7 +7,6 @@ use cerebellum_messages::{Goal, GoalKind};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::alignment::Contrast;
 use super::config::MdtConfig;
 use super::denoiser::GoalHead;
 use super::goals::GoalVectors;
@@ -158,8 +157,9 @@ impl<'a> Experienced<'a> {
         let denoiser = self.model.denoiser();
         let texts = denoiser.policy_context(Mdt::tokens(&by_text, views), None);
         let images = denoiser.context(Mdt::tokens(&by_image, again), GoalHead::Language, None);
-        let pooling = config.pooling;
-        let contrast = Contrast::of(pooling.pool(images), pooling.pool(texts), scale.val());
+        let Some(contrast) = self.model.contrast(config, images, texts) else {
+            return Ok(None);
+        };
         let losses = contrast.symmetric() * (moments.len() as f64 / told.len() as f64);
         let silent = Tensor::<1>::zeros([1], self.device);
         let all = (0..moments.len()).map(|index| match told.binary_search(&index) {

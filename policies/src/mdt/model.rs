@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use super::alignment::logit_scale;
+use super::alignment::{AlignmentConfig, Contrast, Projector, logit_scale, pool};
 use super::config::MdtConfig;
 pub use super::denoiser::Views;
 use super::denoiser::{Denoiser, GoalHead, Tokens};
@@ -34,6 +34,8 @@ pub struct Mdt {
     pub goal_encoder: Option<GoalEncoder>,
     /// Logarithm of the inverse temperature of the contrastive alignment, `[1]`, if trained.
     pub logit_scale: Option<Param<Tensor<1>>>,
+    /// Pooling of the contrastive alignment, if it is learned.
+    pub clip_proj: Option<Projector>,
     /// Inverse dynamics, if trained; not in the authors' code.
     pub inverse_dynamics: Option<InverseDynamics>,
 }
@@ -111,6 +113,10 @@ impl Mdt {
                 .as_ref()
                 .map(|encoder| GoalEncoder::new(encoder, d.goal_dim, device)),
             logit_scale: config.alignment.as_ref().map(|_| logit_scale(device)),
+            clip_proj: config
+                .alignment
+                .as_ref()
+                .and_then(|alignment| Projector::of(alignment.pooling, d.width, device)),
             inverse_dynamics: config.inverse_dynamics.map(|hidden| {
                 InverseDynamics::new(
                     2 * d.observation_dim,
@@ -125,6 +131,19 @@ impl Mdt {
     /// The denoiser.
     pub const fn denoiser(&self) -> &Denoiser {
         &self.model.inner_model
+    }
+
+    /// Contrast between contexts of the same observations with shown and with told goals,
+    /// `[batch, tokens, width]` each; `None` if the network is not aligned.
+    pub fn contrast(
+        &self,
+        config: &AlignmentConfig,
+        images: Tensor<3>,
+        texts: Tensor<3>,
+    ) -> Option<Contrast> {
+        let scale = self.logit_scale.as_ref()?;
+        let pooled = |context| pool(config.pooling, self.clip_proj.as_ref(), context);
+        Some(Contrast::of(pooled(images), pooled(texts), scale.val()))
     }
 
     /// Encodes the images.

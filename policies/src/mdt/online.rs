@@ -67,6 +67,7 @@ impl Default for OnlineConfig {
                 "gripper_resnet.",
                 "gen_img.",
                 "logit_scale",
+                "clip_proj.",
                 "inverse_dynamics.",
             ]
             .map(String::from)

@@ -12,6 +12,7 @@ use super::denoiser::{Denoiser, Tokens};
 use super::loss::normals;
 use super::model::{Inputs, Mdt};
 use crate::diffusion::Step;
+use crate::diffusion::sampler::Noise;
 use crate::error::PolicyError;
 use crate::nn::KeyValue;
 use crate::nn::decoder::BlockNoise;
@@ -167,12 +168,10 @@ impl SeededNoise {
     }
 }
 
-/// Goes down the ladder from noise at the greatest level. Stops early when the next step would
-/// likely end after `deadline`; the first step is always done. A sampler that was stopped gives its
-/// last estimate of the clean actions.
+/// [`sample_from`] with seeded noise.
 ///
 /// # Errors
-/// If the device fails while a deadline is kept.
+/// As [`sample_from`].
 pub fn sample(
     denoiser: &Denoiser,
     config: &DiffusionConfig,
@@ -181,8 +180,35 @@ pub fn sample(
     mut noise: SeededNoise,
     deadline: Option<Instant>,
 ) -> Result<Sampled, PolicyError> {
+    let unit = noise.draw();
+    let mut later = || noise.draw();
+    sample_from(
+        denoiser,
+        config,
+        ladder,
+        context,
+        (unit, &mut later),
+        deadline,
+    )
+}
+
+/// Goes down the ladder from noise at the greatest level: `unit`, times that level; `later` is what
+/// the sampler draws on the way. Stops early when the next step would likely end after `deadline`;
+/// the first step is always done. A sampler that was stopped gives its last estimate of the clean
+/// actions.
+///
+/// # Errors
+/// If the device fails while a deadline is kept.
+pub fn sample_from(
+    denoiser: &Denoiser,
+    config: &DiffusionConfig,
+    ladder: &mut Ladder,
+    context: &Context,
+    (unit, later): (Tensor<3>, &mut Noise<'_>),
+    deadline: Option<Instant>,
+) -> Result<Sampled, PolicyError> {
     let preconditioning = config.preconditioning();
-    let device = noise.device.clone();
+    let device = unit.device();
     let mut sampler = config.sampler.start(ladder.steps);
     let levels = ladder.levels.clone();
     let mut denoise = |noisy: &Tensor<3>, level: f64| {
@@ -200,7 +226,7 @@ pub fn sample(
         };
         output * scalings.c_out + noisy.clone() * scalings.c_skip
     };
-    let mut actions = noise.draw() * config.sigma_max;
+    let mut actions = unit * config.sigma_max;
     let mut steps = 0;
     let mut slowest = Duration::ZERO;
     let last = levels.len().saturating_sub(1);
@@ -214,7 +240,7 @@ pub fn sample(
             levels: &levels,
             index,
         };
-        let progress = sampler.step(actions, step, &mut denoise, &mut || noise.draw());
+        let progress = sampler.step(actions, step, &mut denoise, later);
         actions = progress.state;
         clean = Some(progress.clean);
         steps += 1;

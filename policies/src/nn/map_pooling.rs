@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use super::attention::composed;
+use super::attention::{Sight, composed};
 use super::linear::{dense, linear_xavier};
 use super::norm::RmsNorm;
 use super::swish_block::SwishGate;
@@ -79,7 +79,11 @@ impl MapPooling {
     /// `[batch, tokens, width] -> [batch, width]`.
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<2> {
         let [batch, _, width] = tokens.dims();
-        let latent = self.latents.val().reshape([1, 1, width]).repeat_dim(0, batch);
+        let latent = self
+            .latents
+            .val()
+            .reshape([1, 1, width])
+            .repeat_dim(0, batch);
         let attn = &self.attn;
         let both = dense(&attn.kv, dense(&self.projection, tokens));
         let parts = [
@@ -87,7 +91,7 @@ impl MapPooling {
             both.clone().narrow(2, 0, width),
             both.narrow(2, width, width),
         ];
-        let gathered = dense(&attn.proj, composed(parts, attn.heads, false, None));
+        let gathered = dense(&attn.proj, composed(parts, attn.heads, Sight::All, None));
         let latent = self.attn_norm.forward(latent + gathered);
         let (gate, down) = &self.mlp;
         let fed = dense(down, gate.forward(latent.clone()));

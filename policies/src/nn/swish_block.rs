@@ -63,6 +63,13 @@ pub struct SwishGate {
 }
 
 impl SwishGate {
+    /// Xavier-uniform weights, zero bias.
+    pub fn new(width: usize, hidden: usize, device: &Device) -> Self {
+        Self {
+            project: linear_xavier(width, 2 * hidden, device),
+        }
+    }
+
     /// `[batch, tokens, width] -> [batch, tokens, hidden]`.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let both = dense(&self.project, input);
@@ -121,9 +128,7 @@ impl SwishBlock {
             layer_scale_attn: gain(),
             pre_norm_mlp: RmsNorm::new(width, device),
             mlp: (
-                SwishGate {
-                    project: linear_xavier(width, 2 * hidden, device),
-                },
+                SwishGate::new(width, hidden, device),
                 Identity,
                 linear_xavier(hidden, width, device),
             ),

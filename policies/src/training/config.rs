@@ -6,7 +6,7 @@ use super::adamw::AdamWConfig;
 use super::augment::AugmentConfig;
 use super::average::AverageConfig;
 use super::goal_frames::GoalFrames;
-use super::schedule::LearningRate;
+use super::schedule::{LearningRate, TriStage};
 use crate::mdt::MdtConfig;
 
 /// Settings of a run. The default suits [`crate::mdt::MdtConfig::tabletop`] on two CPU cores.
@@ -105,6 +105,7 @@ impl TrainConfig {
             learning_rate: LearningRate::TriStage {
                 peak: 1e-4,
                 total: 50_000,
+                shape: TriStage::default(),
             },
             adamw: AdamWConfig::default(),
             clip: None,

@@ -7,7 +7,7 @@ use std::fs;
 use super::augment::Augmentation;
 use super::average::AverageConfig;
 use super::episode::Episode;
-use super::schedule::LearningRate;
+use super::schedule::{LearningRate, TriStage};
 use super::tests::demonstrations;
 use super::{DemoDataset, Trajectory};
 use crate::error::CheckpointError;
@@ -20,6 +20,7 @@ fn schedule_and_average_follow_the_authors() {
     let rate = LearningRate::TriStage {
         peak: 1e-4,
         total: 50_000,
+        shape: TriStage::default(),
     };
     let rates = golden["lr_used_at_optimizer_step"].as_object().unwrap();
     for (step, want) in rates {

@@ -30,15 +30,45 @@ pub enum LearningRate {
         /// Step at which the rate is 0, counted from the beginning of the warm-up.
         total: u64,
     },
-    /// The authors' schedule of MDT: warm-up from a tenth of `peak` during 2 % of `total`, constant
-    /// during 8 %, half a cosine down to `peak * 1e-6` during 90 %. As there, the very first step
-    /// runs at `peak` and the ramp starts at the second.
+    /// The authors' schedule of MDT: warm-up, constant, half a cosine down. As there, the very first
+    /// step runs at `peak` and the ramp starts at the second.
     TriStage {
         /// Greatest rate.
         peak: f32,
         /// Steps of the whole schedule.
         total: u64,
+        /// Its phases.
+        #[serde(default)]
+        shape: TriStage,
     },
+}
+
+/// Phases of [`LearningRate::TriStage`]; the authors' by default.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TriStage {
+    /// Share of the steps that the rate rises.
+    pub warm_up: f64,
+    /// Share of the steps that it is constant.
+    pub hold: f64,
+    /// Share of the steps that it falls.
+    pub decay: f64,
+    /// Rate at the beginning, as a share of the greatest.
+    pub first: f32,
+    /// Rate at the end, as a share of the greatest.
+    pub last: f32,
+}
+
+impl Default for TriStage {
+    fn default() -> Self {
+        Self {
+            warm_up: 0.02,
+            hold: 0.08,
+            decay: 0.9,
+            first: 0.1,
+            last: 1e-6,
+        }
+    }
 }
 
 impl LearningRate {
@@ -68,7 +98,7 @@ impl LearningRate {
                 let rest = total.saturating_sub(warm_up).max(1);
                 cosine(peak, 0.0, (step - warm_up) as f64 / rest as f64)
             }
-            Self::TriStage { peak, total } => tri_stage(peak, total, step),
+            Self::TriStage { peak, total, shape } => tri_stage(peak, total, shape, step),
         }
     }
 }
@@ -78,15 +108,15 @@ fn cosine(from: f32, to: f32, progress: f64) -> f32 {
     (f64::from(to) + f64::from(from - to) * share) as f32
 }
 
-fn tri_stage(peak: f32, total: u64, step: u64) -> f32 {
+fn tri_stage(peak: f32, total: u64, shape: TriStage, step: u64) -> f32 {
     let Some(step) = step.checked_sub(1) else {
         return peak;
     };
-    let warm_up = (total as f64 * 0.02) as u64;
-    let hold = (total as f64 * 0.08) as u64;
-    let decay = (total as f64 * 0.9) as u64;
+    let warm_up = (total as f64 * shape.warm_up) as u64;
+    let hold = (total as f64 * shape.hold) as u64;
+    let decay = (total as f64 * shape.decay) as u64;
     if step < warm_up {
-        let first = 0.1 * peak;
+        let first = shape.first * peak;
         return first + (peak - first) * step as f32 / warm_up as f32;
     }
     let step = step - warm_up;
@@ -95,7 +125,7 @@ fn tri_stage(peak: f32, total: u64, step: u64) -> f32 {
     }
     cosine(
         peak,
-        peak * 1e-6,
+        peak * shape.last,
         (step - hold) as f64 / decay.max(1) as f64,
     )
 }

@@ -8,7 +8,6 @@ use super::config::TrainConfig;
 use super::gradients::GradientSet;
 use super::metrics::Losses;
 use crate::host;
-use crate::mdt::alignment::Contrast;
 use crate::mdt::denoiser::{GoalHead, Tokens};
 use crate::mdt::loss::{ActionLoss, ActionNoise, action_loss};
 use crate::mdt::model::{Inputs, Views};
@@ -174,15 +173,14 @@ fn alignment(
     action: &ActionLoss,
     shown: Tokens,
 ) -> Option<Tensor<1>> {
-    let scale = model.logit_scale.as_ref()?;
-    let pooling = network.alignment.as_ref()?.pooling;
+    let config = network.alignment.as_ref()?;
     let told = shown.goal.dims()[0];
     let noise = action.noise.clone().narrow(0, 0, told);
     let images = model
         .denoiser()
         .context(shown, GoalHead::Language, Some(&noise));
     let texts = action.context.clone().narrow(0, 0, told);
-    let contrast = Contrast::of(pooling.pool(images), pooling.pool(texts), scale.val());
+    let contrast = model.contrast(config, images, texts)?;
     Some(contrast.symmetric().mean())
 }
 

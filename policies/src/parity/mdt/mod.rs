@@ -1,5 +1,7 @@
-//! Cases of MDT: the denoiser and its variants, samplers, schedules, image encoder, foresight.
+//! Cases of MDT and MDT-V: the denoiser and its variants, alignment, whole agents, samplers, schedules, image encoder, foresight.
 
+pub mod agent;
+pub mod alignment;
 pub mod clip;
 pub mod clip_tokenizer;
 pub mod denoiser;
@@ -35,6 +37,26 @@ pub const CASES: &[Case] = &[
     Case {
         pattern: "mdt_variant_*",
         compute: denoiser::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "mdt_cla",
+        compute: alignment::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "mdtv_cla",
+        compute: alignment::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "mdt_agent_infer",
+        compute: agent::infer::compute,
+        tolerance: samplers::tolerance,
+    },
+    Case {
+        pattern: "mdt_agent_train",
+        compute: agent::train::compute,
         tolerance,
     },
     Case {

@@ -26,6 +26,51 @@ const SHARED_KEYS: KeyMap = KeyMap {
     ..KeyMap::MDT
 };
 
+/// Keys of the whole agent while it is trained.
+const AGENT_KEYS: KeyMap = KeyMap {
+    ignored: &["gen_img.decoder_pe", "model.inner_model.proprio_emb."],
+    ..KeyMap::MDT
+};
+
+/// [`AGENT_KEYS`] where both goal projections are the same one.
+const SHARED_AGENT_KEYS: KeyMap = KeyMap {
+    ignored: &[
+        "gen_img.decoder_pe",
+        "model.inner_model.proprio_emb.",
+        "model.inner_model.lang_emb.",
+    ],
+    ..KeyMap::MDT
+};
+
+/// Keys of the whole agent where both goal projections are the same one.
+const SHARED_ACTING_KEYS: KeyMap = KeyMap {
+    ignored: &[
+        "logit_scale",
+        "clip_proj.",
+        "model.inner_model.proprio_emb.",
+        "model.inner_model.lang_emb.",
+    ],
+    ..KeyMap::MDT
+};
+
+/// Keys of an agent that is trained.
+pub const fn agent_keys(config: &DenoiserConfig) -> &'static KeyMap {
+    if config.shared_goal_head {
+        &SHARED_AGENT_KEYS
+    } else {
+        &AGENT_KEYS
+    }
+}
+
+/// Keys of an agent that only acts.
+pub const fn acting_keys(config: &DenoiserConfig) -> &'static KeyMap {
+    if config.shared_goal_head {
+        &SHARED_ACTING_KEYS
+    } else {
+        &KeyMap::MDT
+    }
+}
+
 /// Sizes and switches under `inner_model` of a file's configuration.
 ///
 /// # Errors

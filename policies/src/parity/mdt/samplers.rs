@@ -54,7 +54,7 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
 }
 
 /// The sampler that the authors call so, with the arguments of a run.
-fn kind(name: &str, run: &Value) -> Result<SamplerKind, ParityError> {
+pub(super) fn kind(name: &str, run: &Value) -> Result<SamplerKind, ParityError> {
     let number = |key: &str, default: f64| run["kwargs"][key].as_f64().unwrap_or(default);
     let churn = Churn {
         amount: number("s_churn", 0.0),
