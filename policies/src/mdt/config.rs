@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::alignment::{AlignmentConfig, LatentPooling};
 use super::goal_encoder::GoalEncoderConfig;
 use crate::diffusion::{Density, Preconditioning, SamplerKind, Schedule, density::NoiseRange};
-use crate::nn::{Pooling, ResNetConfig, Stem};
+use crate::nn::{PerceiverConfig, Pooling, ResNetConfig, Stem};
 use crate::policy::{CameraSpec, PolicySpec};
+use crate::voltron::VCondConfig;
 
 /// One camera and its encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,6 +164,16 @@ pub struct ForesightConfig {
     pub lookahead: u32,
 }
 
+/// One frozen encoder for both cameras, and a resampler of its tokens (MDT-V).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoltronConfig {
+    /// The encoder.
+    pub encoder: VCondConfig,
+    /// The resampler, whose latent vectors the denoiser sees.
+    pub perceiver: PerceiverConfig,
+}
+
 /// Everything about an MDT policy that is not in its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,6 +184,9 @@ pub struct MdtConfig {
     pub static_camera: CameraConfig,
     /// Camera at the gripper.
     pub gripper_camera: CameraConfig,
+    /// Voltron in place of the cameras' own encoders, which are not built then.
+    #[serde(default)]
+    pub voltron: Option<VoltronConfig>,
     /// The denoiser.
     pub denoiser: DenoiserConfig,
     /// Noise levels.
@@ -225,6 +239,7 @@ impl MdtConfig {
             name: "mdt-tabletop".into(),
             static_camera: camera("front"),
             gripper_camera: camera("wrist"),
+            voltron: None,
             denoiser: DenoiserConfig {
                 width,
                 heads: 4,
@@ -323,6 +338,31 @@ impl MdtConfig {
         }
     }
 
+    /// Sizes and switches of the authors' MDT-V on CALVIN.
+    pub fn paper_v() -> Self {
+        let paper = Self::paper();
+        let width = 384;
+        let perceiver = PerceiverConfig::mdt_v();
+        Self {
+            name: "mdt-v".into(),
+            voltron: Some(VoltronConfig {
+                encoder: VCondConfig::small(),
+                perceiver,
+            }),
+            denoiser: DenoiserConfig {
+                width,
+                decoder_layers: 4,
+                observation_dim: width,
+                observation: ObservationInput::Latents {
+                    count: perceiver.latents,
+                },
+                head_by_scope: true,
+                ..paper.denoiser
+            },
+            ..paper
+        }
+    }
+
     /// Cameras, static first.
     pub const fn cameras(&self) -> [&CameraConfig; 2] {
         [&self.static_camera, &self.gripper_camera]
@@ -410,7 +450,7 @@ impl MdtConfig {
                 return Some("foresight.mask_ratio must lie in [0, 1)".into());
             }
         }
-        if let Some(problem) = self.goal_problem() {
+        if let Some(problem) = self.goal_problem().or_else(|| self.view_problem()) {
             return Some(problem);
         }
         self.cameras().iter().find_map(|camera| {
@@ -421,6 +461,31 @@ impl MdtConfig {
                 .encoder
                 .problem()
                 .map(|problem| format!("encoder of camera {}: {problem}", camera.name))
+        })
+    }
+
+    fn view_problem(&self) -> Option<String> {
+        let d = &self.denoiser;
+        let Some(voltron) = &self.voltron else {
+            let has_latents = d.observation != ObservationInput::Cameras;
+            return has_latents.then(|| "denoiser.observation of latents needs voltron".into());
+        };
+        let own = voltron.encoder.problem();
+        if let Some(problem) = own.or_else(|| voltron.perceiver.problem()) {
+            return Some(format!("voltron: {problem}"));
+        }
+        let count = voltron.perceiver.latents;
+        if d.observation != (ObservationInput::Latents { count }) {
+            return Some(format!(
+                "denoiser.observation must be the {count} latents of voltron.perceiver"
+            ));
+        }
+        let widths = [voltron.encoder.width, voltron.perceiver.width];
+        (widths != [d.observation_dim; 2]).then(|| {
+            format!(
+                "the widths {widths:?} of voltron must be denoiser.observation_dim {}",
+                d.observation_dim
+            )
         })
     }
 

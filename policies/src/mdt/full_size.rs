@@ -26,15 +26,9 @@ pub enum Agent {
 
 impl Agent {
     fn denoiser(self) -> DenoiserConfig {
-        let full = MdtConfig::paper().denoiser;
         match self {
-            Self::Mdt => full,
-            Self::MdtV => DenoiserConfig {
-                width: 384,
-                decoder_layers: 4,
-                observation_dim: 384,
-                ..full
-            },
+            Self::Mdt => MdtConfig::paper().denoiser,
+            Self::MdtV => MdtConfig::paper_v().denoiser,
         }
     }
 

@@ -42,6 +42,8 @@ pub mod policy;
 #[cfg(test)]
 mod policy_tests;
 pub mod statistics;
+#[cfg(test)]
+mod vision_tests;
 
 pub use config::MdtConfig;
 pub use denoiser::Denoiser;

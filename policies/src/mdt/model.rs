@@ -9,8 +9,9 @@ pub use super::denoiser::Views;
 use super::denoiser::{Denoiser, GoalHead, Tokens};
 use super::goal_encoder::GoalEncoder;
 use super::mgf::Foresight;
-use crate::nn::ResNet;
+use crate::nn::{Perceiver, ResNet};
 use crate::objectives::inverse_dynamics::InverseDynamics;
+use crate::voltron::{VCond, preprocess};
 
 /// The level at which the authors' checkpoints hold the denoiser: `model.inner_model`.
 #[derive(Module, Debug)]
@@ -19,15 +20,26 @@ pub struct Preconditioned {
     pub inner_model: Denoiser,
 }
 
+/// The level at which the authors' checkpoints hold Voltron: `img_encoder.vcond`.
+#[derive(Module, Debug)]
+pub struct FrozenImages {
+    /// The encoder, never trained.
+    pub vcond: VCond,
+}
+
 /// Image encoders, denoiser and auxiliary heads. Paths are the authors' keys.
 #[derive(Module, Debug)]
 pub struct Mdt {
     /// The denoiser.
     pub model: Preconditioned,
-    /// Encoder of the static camera.
-    pub static_resnet: ResNet,
-    /// Encoder of the gripper camera.
-    pub gripper_resnet: ResNet,
+    /// Encoder of the static camera (MDT).
+    pub static_resnet: Option<ResNet>,
+    /// Encoder of the gripper camera (MDT).
+    pub gripper_resnet: Option<ResNet>,
+    /// Encoder of both cameras (MDT-V).
+    pub img_encoder: Option<FrozenImages>,
+    /// Resampler of its tokens (MDT-V).
+    pub perceiver: Option<Perceiver>,
     /// Masked generative foresight, if trained.
     pub gen_img: Option<Foresight>,
     /// Encoder of image goals, if the policy takes them; the authors' is outside of the policy.
@@ -102,8 +114,15 @@ impl Mdt {
             model: Preconditioned {
                 inner_model: Denoiser::new(d, device),
             },
-            static_resnet: encoder(0),
-            gripper_resnet: encoder(1),
+            static_resnet: config.voltron.is_none().then(|| encoder(0)),
+            gripper_resnet: config.voltron.is_none().then(|| encoder(1)),
+            img_encoder: config.voltron.as_ref().map(|voltron| FrozenImages {
+                vcond: VCond::new(&voltron.encoder, device),
+            }),
+            perceiver: config
+                .voltron
+                .as_ref()
+                .map(|voltron| Perceiver::new(&voltron.perceiver, device)),
             gen_img: config
                 .foresight
                 .as_ref()
@@ -146,17 +165,28 @@ impl Mdt {
         Some(Contrast::of(pooled(images), pooled(texts), scale.val()))
     }
 
-    /// Encodes the images.
+    /// Encodes the images. Voltron sees both cameras in one batch.
     pub fn views(&self, inputs: &Inputs) -> Views {
         let goal = Some(&inputs.goal);
-        Views::Cameras {
-            static_view: self
-                .static_resnet
-                .forward(inputs.static_images.clone(), goal),
-            gripper_view: self
-                .gripper_resnet
-                .forward(inputs.gripper_images.clone(), goal),
-        }
+        let encode = |encoder: &Option<ResNet>, images: &Tensor<4>| match encoder {
+            Some(encoder) => encoder.forward(images.clone(), goal),
+            // Never built without an encoder.
+            None => Tensor::zeros([images.dims()[0], 1], &images.device()),
+        };
+        let (Some(images), Some(perceiver)) = (&self.img_encoder, &self.perceiver) else {
+            return Views::Cameras {
+                static_view: encode(&self.static_resnet, &inputs.static_images),
+                gripper_view: encode(&self.gripper_resnet, &inputs.gripper_images),
+            };
+        };
+        let side = images.vcond.resolution();
+        let both = [&inputs.static_images, &inputs.gripper_images]
+            .map(|images| preprocess::prepare(images.clone(), side));
+        let [batch, ..] = both[0].dims();
+        let tokens = images.vcond.forward(Tensor::cat(both.to_vec(), 0)).detach();
+        let views = [0, 1].map(|view| tokens.clone().narrow(0, view * batch, batch));
+        let tokens = Tensor::cat(views.to_vec(), 1).unsqueeze_dim(1);
+        Views::Latents(perceiver.forward(tokens, None))
     }
 
     /// Encoder tokens from encoded images.
