@@ -84,6 +84,40 @@ impl TextTower {
     /// # Errors
     /// If the texts are not equally long, empty, longer than the context, or hold an unknown token.
     pub fn hidden(&self, texts: &[Vec<u32>]) -> Result<Tensor<3>, PolicyError> {
+        let tokens = self.embedded(texts)?;
+        Ok(self.ln_final.forward(self.transformer.forward(tokens)))
+    }
+
+    /// As [`TextTower::hidden`], with `hidden_score` (about -1e4 in Hugging Face's Flax models, where
+    /// it is added and not minus infinity) for keys that come later or are not `used`: what padded
+    /// places hold then depends on it.
+    ///
+    /// # Errors
+    /// As [`TextTower::hidden`].
+    pub fn hidden_masked(
+        &self,
+        texts: &[Vec<u32>],
+        used: &[Vec<bool>],
+        hidden_score: f32,
+    ) -> Result<Tensor<3>, PolicyError> {
+        let tokens = self.embedded(texts)?;
+        let [rows, len, _] = tokens.dims();
+        let bias = used.iter().flat_map(|used| {
+            (0..len).flat_map(move |query| {
+                (0..len).map(move |key| {
+                    let seen = key <= query && used.get(key).copied().unwrap_or_default();
+                    if seen { 0.0 } else { hidden_score }
+                })
+            })
+        });
+        let bias = TensorData::new(bias.collect::<Vec<f32>>(), [rows, 1, len, len]);
+        let bias = Tensor::from_data(bias, &tokens.device());
+        let hidden = self.transformer.forward_biased(tokens, &bias);
+        Ok(self.ln_final.forward(hidden))
+    }
+
+    /// Vectors of tokens and their places, `[texts, tokens, width]`.
+    fn embedded(&self, texts: &[Vec<u32>]) -> Result<Tensor<3>, PolicyError> {
         let [context, width] = self.positional_embedding.dims();
         let [vocabulary, _] = self.token_embedding.weight.dims();
         let len = texts.first().map_or(0, Vec::len);
@@ -112,18 +146,25 @@ impl TextTower {
         let ids = Tensor::from_data(TensorData::new(ids, [texts.len() * len]), &device);
         let tokens = self.token_embedding.weight.val().select(0, ids);
         let places = self.positional_embedding.val().narrow(0, 0, len);
-        let tokens = tokens.reshape([texts.len(), len, width]) + places.unsqueeze();
-        Ok(self.ln_final.forward(self.transformer.forward(tokens)))
+        Ok(tokens.reshape([texts.len(), len, width]) + places.unsqueeze())
     }
 
-    /// Embeddings of texts, `[texts, output]`, not normalised: the hidden state at the first of the
-    /// greatest token (the end of the text), projected. Texts may be padded behind it.
+    /// Embeddings of texts, `[texts, output]`, not normalised: [`TextTower::pooled`], projected.
+    ///
+    /// # Errors
+    /// As [`TextTower::pooled`].
+    pub fn forward(&self, texts: &[Vec<u32>]) -> Result<Tensor<2>, PolicyError> {
+        Ok(self.pooled(texts)?.matmul(self.text_projection.val()))
+    }
+
+    /// The hidden states at the first of the greatest token (the end of the text), `[texts, width]`.
+    /// Texts may be padded behind it.
     ///
     /// Tokens behind the end cannot be seen from it, and are left out of the computation.
     ///
     /// # Errors
     /// As [`TextTower::hidden`], except that texts may differ in length.
-    pub fn forward(&self, texts: &[Vec<u32>]) -> Result<Tensor<2>, PolicyError> {
+    pub fn pooled(&self, texts: &[Vec<u32>]) -> Result<Tensor<2>, PolicyError> {
         let ends = texts.iter().map(|text| end(text)).collect::<Vec<_>>();
         let len = match ends.iter().max() {
             Some(end) if !texts.iter().any(Vec::is_empty) => end + 1,
@@ -140,8 +181,7 @@ impl TextTower {
         let at = ends.iter().enumerate().map(|(row, end)| row * len + end);
         let at = at.map(|index| index as i32).collect::<Vec<_>>();
         let at = Tensor::from_data(TensorData::new(at, [rows]), &device);
-        let last = hidden.reshape([rows * len, width]).select(0, at);
-        Ok(last.matmul(self.text_projection.val()))
+        Ok(hidden.reshape([rows * len, width]).select(0, at))
     }
 }
 

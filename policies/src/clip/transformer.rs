@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, activation::sigmoid};
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Device, Tensor};
 
 use crate::nn::LayerNorm;
 use crate::nn::attention::{Sight, attend_rows};
@@ -61,6 +62,26 @@ impl PackedAttention {
     }
 }
 
+impl PackedAttention {
+    /// As [`PackedAttention::forward`] with a bias instead of the causal mask.
+    pub fn forward_biased(&self, input: Tensor<3>, bias: &Bias) -> Tensor<3> {
+        let [batch, tokens, width] = input.dims();
+        let head = width / self.heads;
+        let rows = dense(&self.in_proj, input);
+        let part = |index: usize| -> Tensor<4> {
+            let part = rows.clone().narrow(2, index * width, width);
+            part.reshape([batch, tokens, self.heads, head])
+                .swap_dims(1, 2)
+        };
+        let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (head as f64).sqrt();
+        let mixed = softmax(scores + bias.clone(), 3)
+            .matmul(part(2))
+            .swap_dims(1, 2)
+            .reshape([batch, tokens, width]);
+        dense(&self.out_proj, mixed)
+    }
+}
+
 /// Two layers with [`quick_gelu`] between.
 #[derive(Module, Debug)]
 pub struct FeedForward {
@@ -69,6 +90,10 @@ pub struct FeedForward {
     /// Down projection.
     pub c_proj: Linear,
 }
+
+/// Numbers added to the scores of attention, `[batch, 1, queries, keys]`: large negative ones hide
+/// keys. Replaces the causal mask.
+pub type Bias = Tensor<4>;
 
 impl FeedForward {
     /// `[batch, tokens, width]`, same shape out.
@@ -94,6 +119,13 @@ impl Block {
     /// `[batch, tokens, width]`, same shape out.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let attended = input.clone() + self.attn.forward(self.ln_1.forward(input));
+        attended.clone() + self.mlp.forward(self.ln_2.forward(attended))
+    }
+
+    /// As [`Block::forward`] with a bias instead of the causal mask.
+    pub fn forward_biased(&self, input: Tensor<3>, bias: &Bias) -> Tensor<3> {
+        let normal = self.ln_1.forward(input.clone());
+        let attended = input + self.attn.forward_biased(normal, bias);
         attended.clone() + self.mlp.forward(self.ln_2.forward(attended))
     }
 }
@@ -143,6 +175,13 @@ impl Transformer {
         self.resblocks
             .iter()
             .fold(tokens, |hidden, block| block.forward(hidden))
+    }
+
+    /// As [`Transformer::forward`] with a bias instead of the causal mask.
+    pub fn forward_biased(&self, tokens: Tensor<3>, bias: &Bias) -> Tensor<3> {
+        self.resblocks
+            .iter()
+            .fold(tokens, |hidden, block| block.forward_biased(hidden, bias))
     }
 }
 

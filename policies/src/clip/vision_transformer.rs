@@ -102,12 +102,12 @@ impl VisionTransformer {
         (self.positional_embedding.dims()[0] - 1).isqrt() * self.conv1.patch()
     }
 
-    /// The first token after the last norm, `[batch, width]`, of normalised images
+    /// All tokens after the blocks, `[batch, 1 + patches, width]`, of normalised images
     /// `[batch, side, side, channels]`.
     ///
     /// # Errors
     /// If the images are of another size.
-    pub fn pooled(&self, images: Tensor<4>) -> Result<Tensor<2>, PolicyError> {
+    pub fn tokens(&self, images: Tensor<4>) -> Result<Tensor<3>, PolicyError> {
         let [batch, height, columns, channels] = images.dims();
         let [width, expected, ..] = self.conv1.weight.dims();
         let side = self.resolution();
@@ -123,7 +123,16 @@ impl VisionTransformer {
         let class = repeat_interleave(class, batch);
         let tokens = Tensor::cat(vec![class, self.conv1.forward(images)], 1);
         let tokens = tokens + self.positional_embedding.val().unsqueeze();
-        let hidden = self.transformer.forward(self.ln_pre.forward(tokens));
+        Ok(self.transformer.forward(self.ln_pre.forward(tokens)))
+    }
+
+    /// The first token after the last norm, `[batch, width]`.
+    ///
+    /// # Errors
+    /// As [`VisionTransformer::tokens`].
+    pub fn pooled(&self, images: Tensor<4>) -> Result<Tensor<2>, PolicyError> {
+        let hidden = self.tokens(images)?;
+        let [batch, _, width] = hidden.dims();
         let first = self.ln_post.forward(hidden.narrow(1, 0, 1));
         Ok(first.reshape([batch, width]))
     }

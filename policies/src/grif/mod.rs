@@ -6,15 +6,26 @@
 
 pub mod alignment;
 pub mod cloning;
+pub mod config;
 pub mod data;
 pub mod distribution;
 pub mod dropout;
 pub mod gcbc;
 pub mod head;
+pub mod improvements;
 pub mod keys;
+pub mod loss;
 pub mod mlp;
+pub mod model;
+#[cfg(test)]
+mod model_tests;
 pub mod optimizer;
+pub mod pretrain;
 pub mod resnet;
+pub mod task_encoder;
+
+pub use config::{GrifConfig, Modality};
+pub use model::Grif;
 
 use burn::tensor::Tensor;
 

@@ -1,11 +1,14 @@
 //! Cases of GRIF.
 
+pub mod agent;
 pub mod alignment;
 pub mod data;
 pub mod gcbc;
 pub mod head;
 pub mod options;
+pub mod pretrain;
 pub mod resnet;
+pub mod towers;
 
 use super::case::{Case, Tolerances};
 
@@ -84,6 +87,31 @@ pub const CASES: &[Case] = &[
     Case {
         pattern: "gcbc_*",
         compute: gcbc::compute,
+        tolerance: tolerance_of_updates,
+    },
+    Case {
+        pattern: "clip_two_image",
+        compute: towers::compute,
+        tolerance,
+    },
+    Case {
+        pattern: "contrastive_pretrain",
+        compute: pretrain::compute,
+        tolerance: tolerance_of_updates,
+    },
+    Case {
+        pattern: "policy_forward*",
+        compute: agent::forward,
+        tolerance,
+    },
+    Case {
+        pattern: "losses_*",
+        compute: agent::losses,
+        tolerance,
+    },
+    Case {
+        pattern: "update3*",
+        compute: agent::updates,
         tolerance: tolerance_of_updates,
     },
 ];
