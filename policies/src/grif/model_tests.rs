@@ -226,7 +226,7 @@ fn improvements_are_off_unless_asked_for() {
             TaskInput::Image(images(3, 3, &device)),
         )],
     };
-    let mut loss = |config: ImprovementConfig| {
+    let loss = |config: ImprovementConfig| {
         let mut improvements = Improvements::new(config);
         let labelled = &batch.labelled;
         let loss = improvements

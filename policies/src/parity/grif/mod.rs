@@ -24,7 +24,10 @@ fn tolerance(key: &str) -> f64 {
 
 /// What is left of single precision after a step of Adam, which divides by small numbers.
 fn tolerance_of_updates(key: &str) -> f64 {
-    tolerance(key).max(1e-4)
+    // The same number added to all scores of a query changes nothing: the true gradient of a key's
+    // bias is zero, and Adam makes whole steps of the rounding that is left of it.
+    let noise = key.contains("/params/") && key.ends_with("/k_proj/bias");
+    tolerance(key).max(if noise { 1e-2 } else { 1e-4 })
 }
 
 /// The family's cases.
