@@ -1,4 +1,5 @@
-//! Cases of MDT and MDT-V: the denoiser and its variants, alignment, whole agents, samplers, schedules, image encoder, foresight.
+//! Cases of MDT and MDT-V: the denoiser and its variants, alignment, whole agents, samplers, schedules,
+//! towers, image encoder, foresight.
 
 pub mod agent;
 pub mod alignment;
