@@ -191,6 +191,7 @@ fn run(blend: BlendRule, gripper: GripperRule) {
             missed: u64::from(dice.is_multiple_of(61)),
         };
         let mut record = None;
+        counted += calls(|| cycle.rehearse(wake.tick, wake.deadline));
         counted += calls(|| record = Some(cycle.run(&wake)));
         if let Some(command) = record.and_then(|record| record.command) {
             joints = command.positions;

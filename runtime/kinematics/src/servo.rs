@@ -1,5 +1,6 @@
 //! From changes of the tool's pose to joint targets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glam::{DQuat, DVec3};
@@ -33,7 +34,7 @@ pub struct ServoStep {
 /// within their limits of position and velocity.
 #[derive(Clone, Debug)]
 pub struct TcpServo {
-    robot: Robot,
+    robot: Arc<Robot>,
     period: f64,
     target: Pose,
     joints: Joints,
@@ -41,12 +42,13 @@ pub struct TcpServo {
 
 impl TcpServo {
     /// A servo at the robot's home posture, for the usual [`CONTROL_PERIOD`].
-    pub fn new(robot: Robot) -> Self {
+    pub fn new(robot: impl Into<Arc<Robot>>) -> Self {
         Self::with_period(robot, CONTROL_PERIOD)
     }
 
     /// A servo at the robot's home posture that is advanced once per `period`.
-    pub fn with_period(robot: Robot, period: Duration) -> Self {
+    pub fn with_period(robot: impl Into<Arc<Robot>>, period: Duration) -> Self {
+        let robot = robot.into();
         let joints = *robot.home();
         Self {
             period: period.as_secs_f64(),
@@ -67,6 +69,12 @@ impl TcpServo {
         }
         self.joints = self.robot.clamp(&usable);
         self.target = self.robot.forward(&self.joints);
+    }
+
+    /// Takes over the commanded motion of another servo of the same robot. Does not allocate.
+    pub fn mirror(&mut self, other: &Self) {
+        self.target = other.target;
+        self.joints = other.joints;
     }
 
     /// The commanded pose of the tool.

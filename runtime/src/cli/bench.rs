@@ -17,7 +17,7 @@ use cerebellum_policies::device;
 
 use super::args::{BenchArgs, BenchName};
 use super::exit::{ExitStatus, Failure};
-use crate::control::bench::tick_overhead;
+use crate::control::bench::{paced_overhead, tick_overhead};
 use crate::control::{ControlConfig, Measured};
 use crate::inference::{InferenceConfig, PlanLimit, WarmupInputs, synthetic_observation};
 use crate::run::brain::Brain;
@@ -25,6 +25,8 @@ use crate::run::sensing::tcp_pose;
 
 /// Turns of the control loop that are timed.
 const TURNS: u64 = 20_000;
+/// Turns that are timed with a period of sleep before each.
+const PERIODS: u64 = 300;
 /// Plans that are timed.
 const PLANS: usize = 100;
 /// How long each message is encoded and decoded.
@@ -73,6 +75,9 @@ fn tick(figures: &mut Figures) -> Result<(), Failure> {
     figures.insert("tick.overhead_p99_us".into(), us(measured.turn_ns.p99));
     figures.insert("tick.overhead_p999_us".into(), us(measured.turn_ns.p999));
     figures.insert("tick.tap_p99_us".into(), us(measured.tap_ns.p99));
+    let paced = paced_overhead(Robot::tabletop()?, ControlConfig::default(), PERIODS)?;
+    figures.insert("tick.paced_overhead_p50_us".into(), us(paced.p50));
+    figures.insert("tick.paced_overhead_p99_us".into(), us(paced.p99));
     Ok(())
 }
 

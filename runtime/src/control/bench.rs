@@ -1,6 +1,10 @@
 //! How long the control loop's own work takes, and how punctual it is on this computer.
 
-use cerebellum_kinematics::Robot;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use cerebellum_kinematics::{Joints, Robot};
 use cerebellum_messages::{ActionChunk, ActionSpace, Stamp, Tick};
 use serde::Serialize;
 
@@ -10,9 +14,10 @@ use super::controller::Controller;
 use super::counters::Counter;
 use super::cycle::Cycle;
 use super::histogram::{Figures, Histogram};
-use super::links::{Capacities, Ends, links};
+use super::links::{Capacities, ChunkSender, MeasuredSender, STANDBY, Signals, links};
 use super::pacer::{Pacer, Wake};
 use super::record::Measured;
+use super::thread::ControlHandle;
 use crate::clock::{MonotonicTime, Span};
 use crate::realtime::RealtimeOutcome;
 
@@ -20,6 +25,13 @@ use crate::realtime::RealtimeOutcome;
 const REPLAN: u64 = 5;
 /// Actions per chunk.
 const HORIZON: usize = 20;
+/// The actions of the shipped policies.
+const ACTIONS: ActionInterface = ActionInterface {
+    space: ActionSpace::TcpDelta,
+    dim: 7,
+    translation_scale: 0.02,
+    rotation_scale: 0.1,
+};
 
 /// What the policy asks for while the loop is timed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -68,21 +80,21 @@ pub fn tick_overhead_under(
     ticks: u64,
 ) -> Result<TickFigures, ControlError> {
     let home = *robot.home();
-    let actions = ActionInterface {
-        space: ActionSpace::TcpDelta,
-        dim: 7,
-        translation_scale: 0.02,
-        rotation_scale: 0.1,
-    };
-    let controller = Controller::new(robot, actions, config)?;
-    let (end, mut others) = links(Capacities::default());
+    let controller = Controller::new(robot, ACTIONS, config)?;
+    let (end, others) = links(Capacities::default());
     let mut cycle = Cycle::new(controller, end, None);
     others.signals.set_goal(1);
+    let (mut records, mut commands) = (others.records, others.commands);
+    let mut inputs = Inputs {
+        measured: others.measured,
+        chunks: others.chunks,
+        signals: others.signals,
+    };
 
     let (turn, tap) = (Histogram::default(), Histogram::default());
     let (mut taps_in, mut taps_out) = rtrb::RingBuffer::new(16);
     for tick in 0..ticks {
-        feed(&mut others, load, tick, home);
+        inputs.feed(load, tick, home);
         let begin = MonotonicTime::now();
         let record = cycle.run(&Wake {
             tick: Tick(tick),
@@ -96,8 +108,8 @@ pub fn tick_overhead_under(
         tap.record((MonotonicTime::now() - begin).nanos().max(0) as u64);
         std::hint::black_box(&pushed);
         while taps_out.pop().is_ok() {}
-        while others.records.pop().is_some() {}
-        while others.commands.pop().is_some() {}
+        while records.pop().is_some() {}
+        while commands.pop().is_some() {}
     }
     Ok(TickFigures {
         turn_ns: turn.snapshot().figures(),
@@ -106,44 +118,109 @@ pub fn tick_overhead_under(
     })
 }
 
-/// Gives the loop what a robot and a policy would have given it before `tick`.
-fn feed(others: &mut Ends, load: Load, tick: u64, home: cerebellum_kinematics::Joints) {
-    let now = MonotonicTime::now();
-    let stamp = Stamp(i64::try_from(tick).unwrap_or(i64::MAX));
-    let measured = Measured {
-        stamp,
-        position: home,
-    };
-    others.measured.send(measured, now);
-    others.signals.observe(now);
-    others.signals.beat();
-    if tick.is_multiple_of(REPLAN) {
-        // Back and forth about the home posture, so that the arm moves and stays in reach.
-        let size = match load {
-            Load::Smooth => 0.5,
-            Load::Unreachable => 40.0,
-        };
-        let way = if (tick / 40).is_multiple_of(2) {
-            size
-        } else {
-            -size
-        };
-        let action = [way, 0.5 * way, -0.3 * way, 0.1 * way, 0.0, 0.2 * way, way];
-        let chunk = FixedChunk::try_from(&ActionChunk {
+/// What a robot and a policy write to.
+struct Inputs {
+    measured: MeasuredSender,
+    chunks: ChunkSender,
+    signals: Arc<Signals>,
+}
+
+impl Inputs {
+    /// Gives the loop what a robot and a policy would have given it before `tick`.
+    fn feed(&mut self, load: Load, tick: u64, home: Joints) {
+        let now = MonotonicTime::now();
+        let stamp = Stamp(i64::try_from(tick).unwrap_or(i64::MAX));
+        let measured = Measured {
             stamp,
-            observed: Tick(tick.saturating_sub(REPLAN)),
-            goal_id: 1,
-            generation: 0,
-            denoise_steps: 10,
-            space: ActionSpace::TcpDelta,
-            action_dim: 7,
-            actions: action.repeat(HORIZON),
-        });
-        if let Ok(chunk) = chunk {
-            // A full ring would show in `executed`.
-            let _sent = others.chunks.send_fixed(chunk);
+            position: home,
+        };
+        self.measured.send(measured, now);
+        self.signals.observe(now);
+        self.signals.beat();
+        if tick.is_multiple_of(REPLAN) {
+            // Back and forth about the home posture, so that the arm moves and stays in reach.
+            let size = match load {
+                Load::Smooth => 0.5,
+                Load::Unreachable => 40.0,
+            };
+            let way = if (tick / 40).is_multiple_of(2) {
+                size
+            } else {
+                -size
+            };
+            let action = [way, 0.5 * way, -0.3 * way, 0.1 * way, 0.0, 0.2 * way, way];
+            let chunk = FixedChunk::try_from(&ActionChunk {
+                stamp,
+                observed: Tick(tick.saturating_sub(REPLAN)),
+                goal_id: 1,
+                generation: 0,
+                denoise_steps: 10,
+                space: ActionSpace::TcpDelta,
+                action_dim: 7,
+                actions: action.repeat(HORIZON),
+            });
+            if let Ok(chunk) = chunk {
+                // A full ring would show in `executed`.
+                let _sent = self.chunks.send_fixed(chunk);
+            }
         }
     }
+}
+
+/// The control loop's own work with a period of sleep before every tick, as in a run: the caches
+/// hold other things then, and waking the thread that sends is part of the work.
+///
+/// Takes `ticks` periods.
+///
+/// # Errors
+/// If the configuration makes no sense for the robot, or is strict and not permitted.
+pub fn paced_overhead(
+    robot: Robot,
+    config: ControlConfig,
+    ticks: u64,
+) -> Result<Figures, ControlError> {
+    let home = *robot.home();
+    let period = config.period()?.span();
+    let controller = Controller::new(robot, ACTIONS, config)?;
+    let (end, mut others) = links(Capacities::default());
+    others.signals.set_goal(1);
+    let mut commands = others.commands;
+    let ended = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&ended);
+    let sender = std::thread::Builder::new()
+        .name("commands".to_owned())
+        .spawn(move || {
+            // As the thread of a run, which stays awake from the announcement to the command.
+            while !told.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                while commands.pop().is_none() && begun.elapsed() < STANDBY {
+                    std::hint::spin_loop();
+                }
+                std::thread::park_timeout(period.duration());
+            }
+        })?;
+    let handle = ControlHandle::start(controller, end, Some(sender.thread().clone()))?;
+    let clock = handle.clock();
+    let mut inputs = Inputs {
+        measured: others.measured,
+        chunks: others.chunks,
+        signals: others.signals,
+    };
+    for tick in 0..ticks {
+        // Half a period before its tick, where a robot's messages would come.
+        let due = clock.start_of(Tick(tick)) - Span::from_nanos(period.nanos() / 2);
+        std::thread::sleep((due - MonotonicTime::now()).max(Span::ZERO).duration());
+        inputs.feed(Load::Smooth, tick, home);
+        while others.records.pop().is_some() {}
+    }
+    let ended_with = handle.stop();
+    ended.store(true, Ordering::Relaxed);
+    sender.thread().unpark();
+    if sender.join().is_err() || ended_with.fault.is_some() {
+        let fault = ended_with.fault.unwrap_or_default();
+        return Err(ControlError::Died(fault));
+    }
+    Ok(ended_with.snapshot.work.figures())
 }
 
 /// How punctual an empty loop is.

@@ -162,8 +162,9 @@ impl Responses {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PacingConfig {
-    /// How long before its deadline the thread wakes to wait actively, in microseconds. Trades
-    /// CPU time for jitter; 0 to only sleep.
+    /// How long before its deadline the thread wakes to rehearse the tick and to wait actively, in
+    /// microseconds. Trades CPU time (0.6 % of a core at 20 Hz by default) for jitter and for a
+    /// tick that finds its code and data in the caches; 0 to only sleep.
     pub spin_us: f64,
     /// The latest start of a tick, as a share of its period (0 to 1): a tick that cannot start
     /// before is skipped and counted as missed, so that two commands never follow each other
@@ -174,7 +175,7 @@ pub struct PacingConfig {
 impl Default for PacingConfig {
     fn default() -> Self {
         Self {
-            spin_us: 0.0,
+            spin_us: 300.0,
             latest_start: 0.5,
         }
     }

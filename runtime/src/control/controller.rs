@@ -4,6 +4,8 @@
 //! clock and draws no random numbers, so the same inputs give the same commands bit for bit; and it
 //! neither allocates, locks, logs nor blocks.
 
+use std::sync::Arc;
+
 use cerebellum_kinematics::{Joints, MAX_DOF, Robot, TcpServo};
 use cerebellum_messages::{ActionSpace, RuntimeState, Stamp, Tick};
 use glam::DVec3;
@@ -63,6 +65,7 @@ impl Controller {
         config.check()?;
         actions.check(robot.name(), robot.dof())?;
         let period = config.period()?;
+        let robot = Arc::new(robot);
         Ok(Self {
             schedule: Schedule::new(ScheduleConfig {
                 blend: config.blend,
@@ -71,7 +74,7 @@ impl Controller {
                 space: actions.space,
                 dim: actions.dim,
             }),
-            safety: Safety::new(robot.clone(), &config.safety, period),
+            safety: Safety::new(Arc::clone(&robot), &config.safety, period),
             servo: TcpServo::with_period(robot, period.span().duration()),
             counters: Counters::default(),
             posture: [0.0; MAX_DOF],
@@ -87,6 +90,47 @@ impl Controller {
             actions,
             period,
         })
+    }
+
+    /// A second controller like this one, for [`Controller::rehearse`]. Takes memory.
+    ///
+    /// # Errors
+    /// As for [`Controller::new`].
+    pub fn rehearsal(&self) -> Result<Self, ControlError> {
+        let mut copy = Self::new(self.robot().clone(), self.actions, self.config.clone())?;
+        // The same robot in memory, not an equal one: the caches are to hold the one that counts.
+        copy.servo = self.servo.clone();
+        copy.safety = self.safety.clone();
+        Ok(copy)
+    }
+
+    /// Takes up `chunk` and runs the tick that `real` will run with `input`, in this second
+    /// controller; `real` is only read. Its use is in the processor's caches: after a period of sleep they hold other things,
+    /// and the tick itself would pay for that.
+    pub fn rehearse(
+        &mut self,
+        real: &Self,
+        chunk: Option<&FixedChunk>,
+        input: &TickInput,
+    ) -> TickRecord {
+        self.schedule.mirror(&real.schedule);
+        self.servo.mirror(&real.servo);
+        self.safety.mirror(&real.safety);
+        self.counters = real.counters;
+        self.anchored = real.anchored;
+        self.posture = real.posture;
+        self.goal_is_new = real.goal_is_new;
+        self.interrupted = real.interrupted;
+        self.poisoned = real.poisoned;
+        self.held = real.held;
+        self.displaced = real.displaced;
+        self.relocated = real.relocated;
+        self.last = real.last;
+        self.set_goal(input.goal_id);
+        if let Some(chunk) = chunk {
+            self.offer(chunk, input.tick);
+        }
+        self.tick(input)
     }
 
     /// How it was configured.

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::thread::Thread;
 
+use cerebellum_messages::Tick;
+
 use super::controller::Controller;
 use super::counters::{Counter, Counters};
 use super::links::{ControlEnd, Signals};
@@ -14,10 +16,16 @@ use super::record::{TickInput, TickRecord};
 use super::stats::ControlStats;
 use crate::clock::{MonotonicTime, Span};
 
+/// Rehearsals of a tick: the first brings code and data near, the second teaches the processor
+/// which way the branches go.
+const REHEARSALS: usize = 2;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Cycle {
     controller: Controller,
+    /// None if a second controller cannot be had, which the first one's existence excludes.
+    rehearsal: Option<Controller>,
     end: ControlEnd,
     sender: Option<Thread>,
     /// What the controller itself cannot count.
@@ -29,6 +37,7 @@ impl Cycle {
     /// whenever there is one.
     pub fn new(controller: Controller, end: ControlEnd, sender: Option<Thread>) -> Self {
         Self {
+            rehearsal: controller.rehearsal().ok(),
             controller,
             end,
             sender,
@@ -58,7 +67,8 @@ impl Cycle {
         self.end.stats.begin(wake.tick);
         self.counters.add(Counter::Missed, wake.missed);
         self.take_chunks(wake);
-        let input = self.input(wake);
+        let mut input = self.input(wake.tick, wake.woke);
+        input.relocated = self.end.signals.take_relocated();
         let mut record = self.controller.tick(&input);
         if let Some(command) = record.command {
             match self.end.commands.push(command) {
@@ -96,22 +106,39 @@ impl Cycle {
         }
     }
 
-    fn input(&mut self, wake: &Wake) -> TickInput {
+    /// Runs the tick that is to begin at `deadline` once for the sake of the caches, without any
+    /// effect, and wakes the sender, which finds nothing and sleeps on, for the sake of the
+    /// processor it runs on. Neither allocates, locks, logs nor blocks.
+    pub fn rehearse(&mut self, tick: Tick, deadline: MonotonicTime) {
+        let input = self.input(tick, deadline);
+        if let Some(sender) = &self.sender {
+            sender.unpark();
+        }
+        let Some(rehearsal) = &mut self.rehearsal else {
+            return;
+        };
+        let chunk = self.end.chunks.peek().ok();
+        for _ in 0..REHEARSALS {
+            let record = rehearsal.rehearse(&self.controller, chunk, &input);
+            std::hint::black_box(&record);
+        }
+    }
+
+    /// What is known to the tick, but for a relocation.
+    fn input(&mut self, tick: Tick, at: MonotonicTime) -> TickInput {
         let arrived = *self.end.measured.read();
         let signals = &self.end.signals;
         TickInput {
-            tick: wake.tick,
+            tick,
             measured: arrived.map(|arrived| arrived.measured),
-            joints_age: arrived.map_or(Span::MAX, |arrived| {
-                (wake.woke - arrived.at).max(Span::ZERO)
-            }),
-            observation_age: signals.observation_age(wake.woke),
-            inference_age: signals.inference_age(wake.woke),
+            joints_age: arrived.map_or(Span::MAX, |arrived| (at - arrived.at).max(Span::ZERO)),
+            observation_age: signals.observation_age(at),
+            inference_age: signals.inference_age(at),
             goal_id: signals.goal(),
             withdrawn: signals.withdrawn(),
             peer_alive: signals.peer_alive(),
             policy_fault: signals.policy_fault(),
-            relocated: signals.take_relocated(),
+            relocated: None,
             stopping: signals.is_stopping(),
         }
     }

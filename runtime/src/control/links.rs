@@ -6,6 +6,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::time::Duration;
 
 use cerebellum_messages::{ActionChunk, Stamp};
 
@@ -18,6 +19,11 @@ use crate::clock::{MonotonicTime, Span};
 const NEVER: i64 = i64::MIN;
 /// "No generation", where one is kept in an atomic. Generations count up from zero.
 const NO_GENERATION: u64 = u64::MAX;
+
+/// How long the thread that sends commands stays awake for the one that a wake-up announces. The
+/// control thread rings once shortly before its tick, so that neither has to pay for a wake-up when
+/// the command is there: a system call on one side, a scheduling delay on the other.
+pub const STANDBY: Duration = Duration::from_millis(1);
 
 /// How many entries each ring holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,7 +64,7 @@ pub use histogram::{Figures, Histogram, HistogramSnapshot};
 pub use limited::LimitKinds;
 pub use links::{
     Capacities, ChunkSender, CommandReceiver, ControlEnd, Ends, MeasuredSender, RecordReceiver,
-    SendError, Signals, links,
+    STANDBY, SendError, Signals, links,
 };
 pub use pacer::{Pacer, Wake};
 pub use record::{CommandRecord, Fallback, MeasureError, Measured, TickInput, TickRecord};

@@ -62,10 +62,20 @@ impl Pacer {
 
     /// Waits for the next tick that can still begin in time.
     pub fn wait(&mut self) -> Wake {
+        self.wait_with(|_, _| {})
+    }
+
+    /// As [`Pacer::wait`]; `prepare` is called with the next tick and its deadline when the time of
+    /// active waiting begins, if there is such a time.
+    pub fn wait_with(&mut self, mut prepare: impl FnMut(Tick, MonotonicTime)) -> Wake {
         loop {
             let deadline = self.clock.start_of(self.next);
             realtime::sleep_until(deadline - self.spin);
             let mut now = MonotonicTime::now();
+            if now < deadline {
+                prepare(self.next, deadline);
+                now = MonotonicTime::now();
+            }
             while now < deadline {
                 std::hint::spin_loop();
                 now = MonotonicTime::now();

@@ -3,6 +3,8 @@
 //! Whatever a policy asks for, what leaves here is finite, within each joint's range, speed and
 //! acceleration, and keeps the tool in its workspace. Nothing here allocates.
 
+use std::sync::Arc;
+
 use cerebellum_kinematics::{Joints, MAX_DOF, Robot, Workspace};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,7 +54,7 @@ const SHARES: [f64; 4] = [1.0, 0.5, 0.25, 0.125];
 /// from command to command.
 #[derive(Clone, Debug)]
 pub struct Safety {
-    robot: Robot,
+    robot: Arc<Robot>,
     axes: [Axis; MAX_DOF],
     dof: usize,
     period: f64,
@@ -61,7 +63,8 @@ pub struct Safety {
 
 impl Safety {
     /// At rest in the robot's home posture. Shares outside of (0, 1] count as 1.
-    pub fn new(robot: Robot, config: &SafetyConfig, period: Period) -> Self {
+    pub fn new(robot: impl Into<Arc<Robot>>, config: &SafetyConfig, period: Period) -> Self {
+        let robot = robot.into();
         let period = period.seconds();
         let share = |value: f64| {
             if value > 0.0 && value <= 1.0 {
@@ -101,6 +104,11 @@ impl Safety {
         for (axis, position) in self.used_mut().zip(joints) {
             axis.reset(*position);
         }
+    }
+
+    /// Takes over the commanded motion of another one of the same robot.
+    pub(super) const fn mirror(&mut self, other: &Self) {
+        self.axes = other.axes;
     }
 
     /// The command in force.

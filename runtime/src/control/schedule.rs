@@ -91,6 +91,15 @@ impl Schedule {
         }
     }
 
+    /// Takes over the state of another schedule of the same configuration. Never takes memory.
+    pub(super) fn mirror(&mut self, other: &Self) {
+        self.slots.clear();
+        let room = self.slots.capacity();
+        self.slots.extend(other.slots.iter().take(room));
+        self.goal_id = other.goal_id;
+        self.withdrawn = other.withdrawn;
+    }
+
     /// Takes a new goal: chunks for any other are dropped. Whether it differs from the last one.
     pub fn set_goal(&mut self, goal_id: u64, counters: &mut Counters) -> bool {
         if goal_id == self.goal_id {

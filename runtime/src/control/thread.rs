@@ -147,7 +147,7 @@ fn body(
     let ended = catch_unwind(AssertUnwindSafe(|| {
         let mut stopping_since = None;
         loop {
-            let wake = pacer.wait();
+            let wake = pacer.wait_with(|tick, deadline| cycle.rehearse(tick, deadline));
             before_tick(wake.tick.0);
             let stopping = cycle.is_stopping();
             cycle.run(&wake);

@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cerebellum_bridge::Counter;
 use cerebellum_messages::Command;
 
 use crate::clock::Period;
-use crate::control::CommandRecord;
+use crate::control::{CommandRecord, STANDBY};
 
 /// How long the thread sleeps at most, so that a stop is noticed even if a wake-up was lost.
-const NAP: Duration = Duration::from_millis(50);
+const NAP: Duration = Duration::from_millis(100);
 
 /// A running command thread. Dropping it publishes what is left and ends the thread.
 #[derive(Debug)]
@@ -39,15 +39,24 @@ impl CommandThread {
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let half = period.span().duration() / 2;
         let thread = std::thread::Builder::new()
             .name("commands".to_owned())
             .spawn(move || {
+                let mut sent = Instant::now();
                 loop {
                     // Read before the drain, so that what was written before the stop is sent.
                     let last = stopped.load(Ordering::Acquire);
-                    if let Some((record, passed)) = newest() {
+                    // Right after a command the next one is a period away.
+                    let standby = if last || sent.elapsed() < half {
+                        Duration::ZERO
+                    } else {
+                        STANDBY
+                    };
+                    if let Some((record, passed)) = within(standby, &mut newest) {
                         superseded.add(passed);
                         publish(&record.to_message(&names, period));
+                        sent = Instant::now();
                     }
                     if last {
                         break;
@@ -76,6 +85,20 @@ impl Drop for CommandThread {
                 tracing::error!("the command thread panicked: commands were not sent any more");
             }
         }
+    }
+}
+
+/// What `newest` gives within a span of time.
+fn within<T>(span: Duration, newest: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = newest() {
+            return Some(found);
+        }
+        if begun.elapsed() >= span {
+            return None;
+        }
+        std::hint::spin_loop();
     }
 }
 

@@ -491,3 +491,53 @@ proptest! {
         }
     }
 }
+
+/// What is rehearsed is what then happens, whatever happens; so every part of the state is taken
+/// over, and none of it is touched.
+#[test]
+fn a_rehearsal_is_the_tick_without_its_effect() {
+    let config = ControlConfig {
+        responses: Responses {
+            starved: Response::Retreat,
+            retreat_after: 2,
+            ..Responses::default()
+        },
+        ..ControlConfig::default()
+    };
+    let mut bench = Bench::new(config);
+    let mut rehearsal = bench.controller.rehearsal().unwrap();
+    for tick in 0_u64..400 {
+        bench.goal = 1 + tick / 90;
+        let mut arriving = None;
+        if tick % 50 <= 35 && tick.is_multiple_of(3) {
+            let way = if (tick / 20).is_multiple_of(2) {
+                0.9
+            } else {
+                -3.0
+            };
+            arriving = Some(bench.chunk([way, 0.2, -way, 0.3, 0.0, way, way], 7));
+        }
+        let measured = Measured {
+            stamp: Stamp(tick as i64),
+            position: bench.joints,
+        };
+        let mut input = TickInput::fresh(Tick(tick), measured, bench.goal);
+        input.peer_alive = !tick.is_multiple_of(41);
+        input.policy_fault = tick.is_multiple_of(43);
+        input.withdrawn = (tick % 60 > 55).then_some(5);
+        let rehearsed = rehearsal.rehearse(&bench.controller, arriving.as_ref(), &input);
+        let again = rehearsal.rehearse(&bench.controller, arriving.as_ref(), &input);
+        bench.controller.set_goal(bench.goal);
+        if let Some(chunk) = &arriving {
+            bench.controller.offer(chunk, Tick(tick));
+        }
+        let record = bench.controller.tick(&input);
+        assert_eq!(rehearsed, record, "tick {tick}");
+        assert_eq!(again, record, "tick {tick}");
+        assert_eq!(rehearsal.counters(), bench.controller.counters());
+        if let Some(command) = record.command {
+            bench.joints = command.positions;
+        }
+    }
+    assert!(bench.count(Counter::Executed) > 100 && bench.count(Counter::Retreating) > 0);
+}
