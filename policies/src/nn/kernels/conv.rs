@@ -99,15 +99,9 @@ pub(super) fn on_cpu(
 ) -> Option<Tensor<4>> {
     if !images.is_autodiff() && !kernel.is_autodiff() {
         let (images, kernel) = (plain(images)?, plain(kernel)?);
-        let rows = with_values(&kernel, |kernel| shape.kernel_rows(kernel));
-        let kernel = primitive(rows, &[shape.patch(), shape.out_channels]);
         return Some(Tensor::from_primitive::<Flex>(run(&images, &kernel, shape)));
     }
-    let kernel = kernel
-        .clone()
-        .permute([2, 3, 1, 0])
-        .reshape([shape.patch(), shape.out_channels]);
-    let (images, kernel) = (tracked(images)?, tracked(&kernel)?);
+    let (images, kernel) = (tracked(images)?, tracked(kernel)?);
     let nodes = [images.node(), kernel.node()];
     let (images, kernel) = (images.into_primitive(), kernel.into_primitive());
     let output = run(&images, &kernel, shape);
@@ -116,7 +110,8 @@ pub(super) fn on_cpu(
 }
 
 fn run(images: &FlexTensor, kernel: &FlexTensor, shape: ConvShape) -> FlexTensor {
-    let output = with_values(images, |images| shape.forward(images, kernel));
+    let filter = with_values(kernel, |kernel| shape.filter(kernel));
+    let output = with_values(images, |images| shape.forward(images, &filter));
     primitive(output, &shape.output())
 }
 
@@ -132,12 +127,12 @@ impl Backward<Flex, 2> for ConvBackward {
         let grad = grads.consume::<Flex>(&ops.node);
         with_values(&grad, |grad| {
             if let Some(node) = images_node {
-                let value = shape.backward_images(grad, &kernel);
+                let value = with_values(&kernel, |kernel| shape.backward_images(grad, kernel));
                 grads.register::<Flex>(node.id, primitive(value, &shape.images()));
             }
             if let Some(node) = kernel_node {
                 let value = with_values(&images, |images| shape.backward_kernel(images, grad));
-                let dims = [shape.patch(), shape.out_channels];
+                let dims = kernel.layout().shape().to_vec();
                 grads.register::<Flex>(node.id, primitive(value, &dims));
             }
         });

@@ -11,11 +11,13 @@
 //! Sums over a batch are taken in a fixed order, so that results do not depend on the number of
 //! threads.
 
+mod aligned;
 pub mod attention;
 mod attention_cpu;
-mod columns;
 pub mod conv;
 mod conv_cpu;
+mod conv_gradient;
+mod conv_tiles;
 mod flex;
 pub mod gelu;
 mod lanes;

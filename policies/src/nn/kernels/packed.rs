@@ -9,40 +9,16 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::aligned::{Aligned, LINE};
+
 /// Columns of a panel: two of the widest vectors.
 const PANEL: usize = 32;
 
 /// Places at which a panel is read.
 const STREAMS: usize = 4;
 
-/// Numbers of a cache line. Vectors that cross one take twice as long to read.
-const LINE: usize = 16;
-
 /// Multiplications per thread that are worth waking it.
 const WORTH: usize = 2_000_000;
-
-/// Numbers that begin at a cache line.
-#[derive(Debug)]
-struct Aligned {
-    values: Vec<f32>,
-    start: usize,
-    len: usize,
-}
-
-impl Aligned {
-    fn zeros(len: usize) -> Self {
-        let values = vec![0.0f32; len + LINE];
-        let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
-        let start = if start <= LINE { start } else { 0 };
-        Self { values, start, len }
-    }
-    fn get(&self) -> &[f32] {
-        &self.values[self.start..self.start + self.len]
-    }
-    fn get_mut(&mut self) -> &mut [f32] {
-        &mut self.values[self.start..self.start + self.len]
-    }
-}
 
 /// A matrix, and what is added to its products.
 #[derive(Debug)]
@@ -109,7 +85,7 @@ impl Packed {
 
     /// Bytes of the matrix.
     pub fn bytes(&self) -> usize {
-        self.panels.len * size_of::<f32>()
+        self.panels.len() * size_of::<f32>()
     }
 
     /// `rows * matrix + offset`: `[count, inputs]` to `[count, outputs]`, both row-major.
@@ -134,7 +110,7 @@ impl Packed {
                 tile,
             });
         };
-        if rayon::current_num_threads() > 1 && count * self.panels.len > 2 * WORTH {
+        if rayon::current_num_threads() > 1 && count * self.panels.len() > 2 * WORTH {
             panels.zip(tiles).for_each(|(panel, tile)| one(panel, tile));
         } else {
             let panels = self.panels.get().chunks_exact(self.inputs * PANEL);
