@@ -16,10 +16,14 @@
 pub mod expectile;
 pub mod goal_conditioned;
 pub mod observations;
+pub mod pilot;
 pub mod planning;
+pub mod play;
 pub mod representation;
 pub mod skills;
 pub mod statistics;
+pub mod training;
+pub mod variant;
 pub mod zero_shot;
 
 pub use observations::{ObservationShape, Observations};

@@ -1,6 +1,6 @@
 //! Observations: states or images.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// What an observation is.
@@ -32,7 +32,36 @@ pub enum Observations {
     Images(Tensor<4>),
 }
 
+impl ObservationShape {
+    /// Numbers or bytes of an observation.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::State { width } => width,
+            Self::Image {
+                height,
+                width,
+                channels,
+            } => height * width * channels,
+        }
+    }
+
+    /// Whether an observation holds nothing.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Observations {
+    /// States of `width` numbers, row-major; numbers beyond the last whole row are dropped.
+    pub fn states(rows: &[f32], width: usize, device: &Device) -> Self {
+        let count = rows.len().checked_div(width).unwrap_or(0);
+        let rows = rows.get(..count * width).unwrap_or_default().to_vec();
+        Self::States(Tensor::from_data(
+            TensorData::new(rows, [count, width]),
+            device,
+        ))
+    }
+
     /// Rows.
     pub fn len(&self) -> usize {
         match self {
@@ -82,8 +111,6 @@ impl Observations {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
     use crate::golden::vec;
 

@@ -64,7 +64,13 @@ pub struct TrainProgress {
     pub validation_shown: Option<f32>,
 }
 
-/// One JSON object per line.
+/// What every line of a metrics file holds.
+#[derive(Deserialize)]
+struct Numbered {
+    step: u64,
+}
+
+/// One JSON object per line, each with its `step`.
 pub struct MetricsFile {
     file: File,
 }
@@ -84,7 +90,7 @@ impl MetricsFile {
         if path.exists() {
             for line in BufReader::new(File::open(path).map_err(io)?).lines() {
                 let line = line.map_err(io)?;
-                let known = serde_json::from_str::<TrainProgress>(&line);
+                let known = serde_json::from_str::<Numbered>(&line);
                 if known.is_ok_and(|progress| progress.step <= step) {
                     kept.extend_from_slice(line.as_bytes());
                     kept.push(b'\n');
@@ -100,7 +106,7 @@ impl MetricsFile {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&mut self, progress: &TrainProgress) -> std::io::Result<()> {
+    pub fn write(&mut self, progress: &impl Serialize) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(progress)?;
         line.push(b'\n');
         self.file.write_all(&line)

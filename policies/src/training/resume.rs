@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
@@ -14,20 +15,20 @@ use crate::mdt::MdtConfig;
 /// Key of the description in the file's metadata.
 const STATE: &str = "training";
 
-/// What a run needs to go on.
+/// What a run needs to go on; `A` describes it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunState {
+pub struct RunState<A = About> {
     /// Description.
-    pub about: About,
+    pub about: A,
     /// Weights.
     pub weights: Tensors,
-    /// Their moving average.
+    /// Their moving average; empty if none is kept.
     pub average: Tensors,
     /// State of the optimiser.
     pub optimiser: Tensors,
 }
 
-/// Description of a run.
+/// Description of a run of [`super::Trainer`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -43,7 +44,7 @@ pub struct About {
 
 const PARTS: [&str; 3] = ["weights/", "average/", "optimiser/"];
 
-impl RunState {
+impl<A: Serialize + DeserializeOwned> RunState<A> {
     /// Writes the state (temporary name, synced, renamed).
     ///
     /// # Errors

@@ -322,12 +322,61 @@ pub struct BenchArgs {
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// For `maze`.
+    #[cfg(feature = "sim")]
+    #[command(flatten)]
+    pub maze: MazeArgs,
+}
+
+/// Flags of `bench maze`.
+#[cfg(feature = "sim")]
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of `maze`")]
+pub struct MazeArgs {
+    /// The map.
+    #[arg(long, value_enum, default_value_t)]
+    pub map: MazeMap,
+    /// The variant of HILP.
+    #[arg(long, value_enum, default_value_t)]
+    pub variant: MazeVariant,
+    /// Updates.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// Seed of play, training and evaluation.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for checkpoints and metrics; goes on if it holds a checkpoint. `runs/maze-…` by
+    /// default.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Maps of mazes.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MazeMap {
+    /// Rooms around short walls.
+    #[default]
+    Medium,
+    /// Long detours.
+    Large,
+}
+
+/// Variants of HILP.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MazeVariant {
+    /// Implicit Q-learning with advantage-weighted regression.
+    #[default]
+    GoalConditioned,
+    /// Successor features with a deterministic actor.
+    ZeroShot,
 }
 
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below but `mdt` and `learner`, which take minutes.
+    /// All of the below but `mdt`, `learner` and `maze`, which take minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -345,6 +394,10 @@ pub enum BenchName {
     /// The control loop's jitter with the learner on against off, in paired runs in real time.
     #[cfg(feature = "sim")]
     Learner,
+    /// HILP trained on play in a maze: rank correlation of its distances with shortest paths, and
+    /// goals reached without being trained for, straight and over midpoints.
+    #[cfg(feature = "sim")]
+    Maze,
 }
 
 /// Flags of `import`.

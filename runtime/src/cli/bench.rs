@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sim")]
 mod learner;
+#[cfg(feature = "sim")]
+mod maze;
 mod mdt;
 
 use std::collections::BTreeMap;
@@ -61,11 +63,19 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     if args.name == BenchName::Learner {
         learner::learner(args, &mut figures)?;
     }
+    let mut status = ExitStatus::Success;
+    #[cfg(feature = "sim")]
+    if args.name == BenchName::Maze {
+        status = maze::maze(args, &mut figures)?;
+    }
+    if status == ExitStatus::Interrupted {
+        return Ok(status);
+    }
     for (name, value) in &figures {
         println!("{name:<44} {value:>12.3}");
     }
     super::output::save(args.json.as_deref(), &figures)?;
-    Ok(ExitStatus::Success)
+    Ok(status)
 }
 
 fn tick(figures: &mut Figures) -> Result<(), Failure> {

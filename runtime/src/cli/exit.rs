@@ -18,7 +18,7 @@ pub enum ExitStatus {
     Environment = 4,
     /// The network or the world is not there or refused.
     Peer = 5,
-    /// Checks ran and some failed (`parity`, `doctor`).
+    /// Checks ran and some failed (`parity`, `doctor`, `bench maze`).
     CheckFailed = 6,
     /// Interrupted by Ctrl-C or SIGTERM after saving what there was.
     Interrupted = 130,

@@ -161,6 +161,15 @@ impl SkillAgent {
         }
     }
 
+    /// A learner that goes on from the networks and the optimiser of another one.
+    pub const fn resume(config: SkillConfig, networks: Networks, optimiser: AdamW) -> Self {
+        Self {
+            config,
+            networks,
+            optimiser,
+        }
+    }
+
     /// The networks.
     pub const fn networks(&self) -> &Networks {
         &self.networks

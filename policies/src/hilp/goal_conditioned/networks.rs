@@ -177,6 +177,14 @@ impl Networks {
             skill_actor: Actor::new(config, device),
         }
     }
+
+    /// What acting needs of them.
+    pub fn acting(&self) -> Acting {
+        Acting {
+            value: self.value.clone(),
+            skill_actor: self.skill_actor.clone(),
+        }
+    }
 }
 
 /// What acting needs: φ and the actor.

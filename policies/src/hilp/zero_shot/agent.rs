@@ -72,11 +72,47 @@ impl Networks {
 
     /// What the other networks read: states as they are, images encoded, `[batch, width]`.
     pub fn encode(&self, observations: Observations) -> Tensor<2> {
-        match (observations, &self.encoder) {
-            (Observations::States(states), _) => states,
-            (Observations::Images(images), Some(encoder)) => encoder.forward(images),
-            (Observations::Images(images), None) => images.flatten(1, 3),
+        encode(&self.encoder, observations)
+    }
+
+    /// What acting needs of them.
+    pub fn acting(&self) -> Acting {
+        Acting {
+            encoder: self.encoder.clone(),
+            actor: self.actor.clone(),
+            feature_learner: self.feature_learner.clone(),
         }
+    }
+}
+
+/// What acting needs: encoder, actor and φ.
+#[derive(Module, Debug)]
+pub struct Acting {
+    /// Image encoder.
+    pub encoder: Option<ImageEncoder>,
+    /// π(s, z).
+    pub actor: Actor,
+    /// φ.
+    pub feature_learner: HilbertFeatures,
+}
+
+impl Acting {
+    /// Fresh networks.
+    pub fn new(config: &ZeroShotConfig, device: &burn::tensor::Device) -> Self {
+        Networks::new(config, device).acting()
+    }
+
+    /// What the other networks read: states as they are, images encoded, `[batch, width]`.
+    pub fn encode(&self, observations: Observations) -> Tensor<2> {
+        encode(&self.encoder, observations)
+    }
+}
+
+fn encode(encoder: &Option<ImageEncoder>, observations: Observations) -> Tensor<2> {
+    match (observations, encoder) {
+        (Observations::States(states), _) => states,
+        (Observations::Images(images), Some(encoder)) => encoder.forward(images),
+        (Observations::Images(images), None) => images.flatten(1, 3),
     }
 }
 
@@ -130,6 +166,15 @@ impl SuccessorAgent {
             config,
             networks,
             optimiser: AdamW::new(ADAM),
+        }
+    }
+
+    /// A learner that goes on from the networks and the optimiser of another one.
+    pub const fn resume(config: ZeroShotConfig, networks: Networks, optimiser: AdamW) -> Self {
+        Self {
+            config,
+            networks,
+            optimiser,
         }
     }
 
