@@ -202,9 +202,14 @@ impl Batcher<'_> {
                 between,
             });
         }
+        // What moved is told by where it is in both pictures: they are shifted alike.
+        let goal_change = Augmentation {
+            offset: first.offset,
+            ..*fifth
+        };
         let shown = wanted
             .shown
-            .then(|| image(0, chance.goal_ahead, fifth))
+            .then(|| image(0, chance.goal_ahead, &goal_change))
             .transpose()?;
         let mut actions = Vec::with_capacity(d.horizon * d.action_dim);
         moment.actions(d.horizon, &mut actions);
