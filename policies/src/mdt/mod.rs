@@ -34,6 +34,7 @@ pub mod online;
 #[cfg(test)]
 mod online_tests;
 pub mod packed;
+pub mod packed_planner;
 pub mod packed_sampler;
 #[cfg(test)]
 mod packed_tests;

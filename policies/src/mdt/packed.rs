@@ -6,9 +6,9 @@
 //! and everything that depends on the noise level are computed before.
 
 use burn::nn::Linear;
-use burn::tensor::Tensor;
 
 use super::denoiser::Denoiser;
+use crate::host::values;
 use crate::nn::attention::{Attention, Sight};
 use crate::nn::decoder::{BlockNoise, DecoderBlock};
 use crate::nn::encoder::EncoderBlock;
@@ -18,12 +18,6 @@ use crate::nn::kernels::{
 };
 use crate::nn::mlp::{Mlp, Projection};
 use crate::nn::{KeyValue, LayerNorm};
-
-/// Values of a tensor, row-major.
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data();
-    data.as_slice::<f32>().unwrap_or_default().to_vec()
-}
 
 /// Linear layers on the same input, outputs side by side.
 fn pack(layers: &[&Linear]) -> Packed {

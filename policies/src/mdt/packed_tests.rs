@@ -4,10 +4,16 @@
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
+use super::Mdt;
 use super::config::{DenoiserConfig, MdtConfig, NoiseInput};
-use super::denoiser::Denoiser;
+use super::denoiser::{Denoiser, GoalHead};
+use super::model::Inputs;
 use super::packed::{PackedContext, PackedDenoiser};
+use super::packed_planner::PackedPlanner;
+use super::planning::{Ladder, SeededNoise, encode, sample};
+use crate::diffusion::SamplerKind;
 use crate::golden::{close, vec};
+use crate::training::tests::tiny;
 
 fn config() -> DenoiserConfig {
     DenoiserConfig {
@@ -75,5 +81,48 @@ fn other_conditionings_are_not_packed() {
         let config = DenoiserConfig { noise, ..config() };
         let network = Denoiser::new(&config, &Device::flex());
         assert!(PackedDenoiser::new(&network).is_none());
+    }
+}
+
+#[test]
+fn packed_and_plain_plans_agree_for_every_sampler() {
+    let device = Device::flex();
+    device.seed(5);
+    let config = tiny();
+    let model = Mdt::new(&config, &device);
+    let d = &config.denoiser;
+    let size = config.static_camera.size;
+    let inputs = Inputs {
+        static_images: random([1, size, size, 3], &device),
+        gripper_images: random([1, size, size, 3], &device),
+        goal: random([1, d.goal_dim], &device),
+        head: GoalHead::default(),
+        proprioception: Some(random([1, d.proprioception], &device)),
+    };
+    let plain = encode(&model, &inputs);
+    let mut planner = PackedPlanner::new(&model).unwrap();
+    let (output, context) = planner.encode(&model, &inputs);
+    close("encoder", &vec(output), &vec(plain.output.unwrap()), 1e-5);
+    for sampler in [
+        SamplerKind::Ddim,
+        SamplerKind::Heun(Default::default()),
+        SamplerKind::DpmFast,
+        SamplerKind::EulerAncestral { eta: 1.0 },
+    ] {
+        let mut diffusion = config.diffusion.clone();
+        diffusion.sampler = sampler;
+        let mut ladder = Ladder::new(model.denoiser(), &diffusion, 5, &device);
+        let noise = || SeededNoise::new(&[9], [d.horizon, d.action_dim], &device);
+        let (denoiser, from) = (model.denoiser(), &plain.context);
+        let expected = sample(denoiser, &diffusion, &mut ladder, from, noise(), None).unwrap();
+        let mut plan = || {
+            let sampled = planner.sample(&model, &diffusion, 5, &context, noise(), None);
+            let sampled = sampled.unwrap();
+            assert_eq!(sampled.steps, expected.steps);
+            vec(sampled.actions)
+        };
+        let (first, again) = (plan(), plan());
+        assert_eq!(first, again);
+        close("chunk", &first, &vec(expected.actions), 1e-4);
     }
 }

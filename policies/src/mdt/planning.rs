@@ -12,7 +12,7 @@ use super::denoiser::{Denoiser, Tokens};
 use super::loss::normals;
 use super::model::{Inputs, Mdt};
 use crate::diffusion::Step;
-use crate::diffusion::sampler::Noise;
+use crate::diffusion::sampler::{Denoise, Noise};
 use crate::error::PolicyError;
 use crate::nn::KeyValue;
 use crate::nn::decoder::BlockNoise;
@@ -42,11 +42,9 @@ impl Ladder {
         steps: usize,
         device: &Device,
     ) -> Self {
-        let sampler = config.sampler.start(steps);
-        let range = [config.sigma_min, config.sigma_max];
         let mut ladder = Self {
             steps,
-            levels: sampler.levels(config.schedule, steps, range),
+            levels: levels(config, steps),
             rungs: BTreeMap::new(),
         };
         for level in ladder.levels.clone() {
@@ -67,6 +65,13 @@ impl Ladder {
             }
         })
     }
+}
+
+/// Noise levels of `steps` denoising steps, greatest first, and the level at which they end.
+pub fn levels(config: &DiffusionConfig, steps: usize) -> Vec<f64> {
+    let range = [config.sigma_min, config.sigma_max];
+    let sampler = config.sampler.start(steps);
+    sampler.levels(config.schedule, steps, range)
 }
 
 /// What the decoder attends to.
@@ -209,8 +214,7 @@ pub fn sample_from(
 ) -> Result<Sampled, PolicyError> {
     let preconditioning = config.preconditioning();
     let device = unit.device();
-    let mut sampler = config.sampler.start(ladder.steps);
-    let levels = ladder.levels.clone();
+    let (steps, levels) = (ladder.steps, ladder.levels.clone());
     let mut denoise = |noisy: &Tensor<3>, level: f64| {
         let rung = ladder.rung(denoiser, level, &device);
         let scalings = preconditioning.at(level);
@@ -226,6 +230,28 @@ pub fn sample_from(
         };
         output * scalings.c_out + noisy.clone() * scalings.c_skip
     };
+    descend(
+        config,
+        (steps, &levels),
+        &mut denoise,
+        (unit, later),
+        deadline,
+    )
+}
+
+/// [`sample_from`] with any estimate of the clean actions, along `levels` in so many steps.
+///
+/// # Errors
+/// If the device fails while a deadline is kept.
+pub fn descend(
+    config: &DiffusionConfig,
+    (count, levels): (usize, &[f64]),
+    denoise: &mut Denoise<'_>,
+    (unit, later): (Tensor<3>, &mut Noise<'_>),
+    deadline: Option<Instant>,
+) -> Result<Sampled, PolicyError> {
+    let device = unit.device();
+    let mut sampler = config.sampler.start(count);
     let mut actions = unit * config.sigma_max;
     let mut steps = 0;
     let mut slowest = Duration::ZERO;
@@ -236,11 +262,8 @@ pub fn sample_from(
         if steps > 0 && deadline.is_some_and(|deadline| begun + slowest > deadline) {
             break;
         }
-        let step = Step {
-            levels: &levels,
-            index,
-        };
-        let progress = sampler.step(actions, step, &mut denoise, later);
+        let step = Step { levels, index };
+        let progress = sampler.step(actions, step, denoise, later);
         actions = progress.state;
         clean = Some(progress.clean);
         steps += 1;

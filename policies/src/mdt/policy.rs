@@ -13,7 +13,9 @@ use super::goals::GoalVectors;
 use super::inputs::{GoalVector, InputBatch};
 use super::load::{IN_MEMORY, Loaded, load};
 use super::model::Mdt;
-use super::planning::{Ladders, SeededNoise, encode, sample};
+use super::packed::PackedContext;
+use super::packed_planner::PackedPlanner;
+use super::planning::{Context, Ladders, Sampled, SeededNoise, encode, sample};
 use super::statistics::Statistics;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
@@ -32,6 +34,13 @@ pub struct MdtPolicy {
     goals: GoalVectors,
     goal: Option<ActiveGoal>,
     ladders: Ladders,
+    packed: Option<PackedPlanner>,
+}
+
+/// What one observation's chunk is denoised with.
+enum Encoding {
+    Packed(PackedContext),
+    Composed(Context),
 }
 
 /// A picture's vector belongs to the weights that encoded it, so the goal itself is kept too.
@@ -57,17 +66,42 @@ impl MdtPolicy {
             model,
             goals,
         } = load(package, language, &device)?;
+        let model = model.valid();
         Ok(Self {
             spec: config.spec(),
             config,
             statistics,
             device,
-            model: model.valid(),
+            packed: PackedPlanner::new(&model),
+            model,
             weights: package.weights.clone(),
             goals,
             goal: None,
             ladders: Ladders::default(),
         })
+    }
+
+    /// Denoises a chunk.
+    fn refine(&mut self, encoding: &Encoding, budget: PlanBudget) -> Result<Sampled, PolicyError> {
+        let (model, diffusion) = (&self.model, &self.config.diffusion);
+        let steps = diffusion.steps.min(budget.max_steps.max(1) as usize);
+        let shape = [self.spec.horizon, self.spec.action_dim];
+        let noise = SeededNoise::new(&[budget.seed], shape, &self.device);
+        let deadline = budget.deadline;
+        match (encoding, &mut self.packed) {
+            (Encoding::Packed(context), Some(packed)) => {
+                packed.sample(model, diffusion, steps, context, noise, deadline)
+            }
+            (Encoding::Composed(context), _) => {
+                let denoiser = model.denoiser();
+                let ladder = self.ladders.get(denoiser, diffusion, steps, &self.device);
+                sample(denoiser, diffusion, ladder, context, noise, deadline)
+            }
+            (Encoding::Packed(_), None) => Err(PolicyError::Device {
+                device: format!("{:?}", self.device),
+                reason: "an observation was encoded for a packed network that is gone".into(),
+            }),
+        }
     }
 
     fn latent(&self, observation: &Observation, name: &str, tensor: Tensor<3>) -> LatentSample {
@@ -99,35 +133,32 @@ impl Policy for MdtPolicy {
 
     fn plan(&mut self, observation: &Observation, budget: PlanBudget) -> Result<Plan, PolicyError> {
         let goal = self.goal.as_ref().ok_or(PolicyError::NoGoal)?;
+        let goal_id = goal.goal.id;
         let begun = Instant::now();
         let mut batch = InputBatch::new(&self.config, &self.statistics);
         batch.push(observation, &goal.vector)?;
         let inputs = batch.finish(&self.device);
-        let encoded = encode(&self.model, &inputs);
+        let (output, encoding) = match &mut self.packed {
+            Some(packed) => {
+                let (output, context) = packed.encode(&self.model, &inputs);
+                (Some(output), Encoding::Packed(context))
+            }
+            None => {
+                let encoded = encode(&self.model, &inputs);
+                (encoded.output, Encoding::Composed(encoded.context))
+            }
+        };
         let goal_token = self.model.denoiser().goal_emb.forward(inputs.goal);
         let mut latents = vec![self.latent(observation, "goal", goal_token.unsqueeze_dim(1))];
-        if let Some(output) = encoded.output.clone() {
+        if let Some(output) = output {
             // Reading the context back also waits for it, so that the two times are told apart.
             latents.push(self.latent(observation, "context", output));
         }
         let encode_time = begun.elapsed();
 
         let refining = Instant::now();
-        let diffusion = &self.config.diffusion;
-        let steps = diffusion.steps.min(budget.max_steps.max(1) as usize);
-        let ladder = self
-            .ladders
-            .get(self.model.denoiser(), diffusion, steps, &self.device);
         let shape = [self.spec.horizon, self.spec.action_dim];
-        let noise = SeededNoise::new(&[budget.seed], shape, &self.device);
-        let sampled = sample(
-            self.model.denoiser(),
-            diffusion,
-            ladder,
-            &encoded.context,
-            noise,
-            budget.deadline,
-        )?;
+        let sampled = self.refine(&encoding, budget)?;
         let actions = host::values(sampled.actions);
         if actions.len() != shape[0] * shape[1] || actions.iter().any(|value| !value.is_finite()) {
             return Err(PolicyError::NonFinite {
@@ -139,7 +170,7 @@ impl Policy for MdtPolicy {
             chunk: ActionChunk {
                 stamp: observation.stamp,
                 observed: observation.tick,
-                goal_id: goal.goal.id,
+                goal_id,
                 generation: self.weights.generation,
                 denoise_steps: sampled.steps,
                 space: self.spec.action_space,
@@ -160,6 +191,7 @@ impl Policy for MdtPolicy {
         self.model = model;
         self.weights = weights.clone();
         self.ladders = Ladders::default();
+        self.packed = PackedPlanner::new(&self.model);
         Ok(())
     }
 

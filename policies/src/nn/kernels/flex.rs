@@ -1,6 +1,5 @@
 //! Between tensors and slices of the CPU backend.
 
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Flex, flex::FlexTensor};
 use burn::tensor::{Tensor, TensorData};
 
@@ -47,9 +46,4 @@ pub fn with_values<R>(tensor: &FlexTensor, f: impl FnOnce(&[f32]) -> R) -> R {
         Some(values) => f(values),
         None => f(&values(tensor.to_contiguous())),
     }
-}
-
-/// Matrix product.
-pub fn product(left: FlexTensor, right: FlexTensor) -> FlexTensor {
-    Flex::float_matmul(left, right)
 }

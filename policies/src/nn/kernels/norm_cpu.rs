@@ -156,23 +156,29 @@ impl NormShape {
             .zip(shift)
             .map(|((mean, gain), shift)| shift - mean * gain)
             .collect::<Vec<_>>();
-        for (out, pixel) in out
+        let scaled = |value: f32, gain: f32, offset: f32| value * gain + offset;
+        let least = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        let pixels = out
             .chunks_exact_mut(self.channels)
-            .zip(image.chunks_exact(self.channels))
-        {
-            for (((out, value), gain), offset) in out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
-            {
-                *out = value * gain + offset;
+            .zip(image.chunks_exact(self.channels));
+        match shortcut {
+            Some(shortcut) => {
+                for ((out, pixel), shortcut) in pixels.zip(shortcut.chunks_exact(self.channels)) {
+                    let pairs = out.iter_mut().zip(pixel).zip(shortcut);
+                    for ((((out, value), shortcut), gain), offset) in pairs.zip(&gain).zip(&offset)
+                    {
+                        *out = (scaled(*value, *gain, *offset) + shortcut).max(least);
+                    }
+                }
             }
-        }
-        if let Some(shortcut) = shortcut {
-            for (out, value) in out.iter_mut().zip(shortcut) {
-                *out += value;
-            }
-        }
-        if self.relu {
-            for out in out {
-                *out = out.max(0.0);
+            None => {
+                for (out, pixel) in pixels {
+                    for (((out, value), gain), offset) in
+                        out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
+                    {
+                        *out = scaled(*value, *gain, *offset).max(least);
+                    }
+                }
             }
         }
         (mean, recip)
@@ -189,27 +195,21 @@ impl NormShape {
         shortcut: bool,
     ) -> NormGradients {
         let len = self.image_len();
-        // Gradient after the ReLU, which is also that of the shortcut.
-        let masked = if self.relu {
-            grad.par_chunks(len)
-                .zip(out.par_chunks(len))
-                .flat_map_iter(|(grad, out)| {
-                    grad.iter()
-                        .zip(out)
-                        .map(|(grad, out)| if *out > 0.0 { *grad } else { 0.0 })
-                })
-                .collect::<Vec<_>>()
-        } else {
-            grad.to_vec()
-        };
         let mut result = vec![0.0; images.len()];
+        // Gradient after the ReLU, which is also that of the shortcut.
+        let mut masked = vec![0.0; images.len()];
         let affine = result
             .par_chunks_exact_mut(len)
+            .zip(masked.par_chunks_exact_mut(len))
             .zip(images.par_chunks_exact(len))
-            .zip(masked.par_chunks_exact(len))
+            .zip(grad.par_chunks_exact(len))
+            .zip(out.par_chunks_exact(len))
             .enumerate()
-            .map(|(index, ((result, image), grad))| {
-                widest(|| self.backward_image(index, result, image, grad, scale, moments))
+            .map(|(index, ((((result, masked), image), grad), out))| {
+                widest(|| {
+                    self.mask(masked, grad, out);
+                    self.backward_image(index, result, image, masked, scale, moments)
+                })
             })
             .collect::<Vec<_>>();
         let (scales, shifts): (Vec<_>, Vec<_>) = affine.into_iter().unzip();
@@ -225,6 +225,18 @@ impl NormShape {
             scale: join(scales),
             shift: join(shifts),
             shortcut: shortcut.then_some(masked),
+        }
+    }
+
+    /// The gradient where the output is not cut off.
+    #[inline(always)]
+    fn mask(&self, masked: &mut [f32], grad: &[f32], out: &[f32]) {
+        if !self.relu {
+            masked.copy_from_slice(grad);
+            return;
+        }
+        for ((masked, grad), out) in masked.iter_mut().zip(grad).zip(out) {
+            *masked = if *out > 0.0 { *grad } else { 0.0 };
         }
     }
 
