@@ -61,6 +61,16 @@ pub const CASES: &[Case] = &[
         tolerance,
     },
     Case {
+        pattern: "mdtv_agent_infer",
+        compute: agent::infer::compute,
+        tolerance: samplers::tolerance,
+    },
+    Case {
+        pattern: "mdtv_agent_train",
+        compute: agent::train::compute,
+        tolerance,
+    },
+    Case {
         pattern: "mdtv_core",
         compute: denoiser::compute,
         tolerance,

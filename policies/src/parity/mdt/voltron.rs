@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::checkpoint::file::Tensors;
 use crate::checkpoint::{KeyMap, apply, specs};
 use crate::parity::error::ParityError;
 use crate::parity::golden::GoldenFile;
@@ -104,9 +105,19 @@ pub fn images(
 /// # Errors
 /// If configuration or weights do not fit.
 pub fn encoder(file: &GoldenFile, at: &str, device: &Device) -> Result<VCond, ParityError> {
+    let encoder = VCond::new(&config(file, at)?, device);
+    let tensors = baked(file, device)?;
+    let weights = KeyMap::MDT.import(&tensors, &specs(&encoder), file.path())?;
+    Ok(apply(encoder, &weights, file.path())?)
+}
+
+/// Sizes of the encoder of a file, which lie under `at`.
+///
+/// # Errors
+/// If one is missing or they do not go together.
+pub fn config(file: &GoldenFile, at: &str) -> Result<VCondConfig, ParityError> {
     let count = |key: &str| file.count(&format!("{at}/{key}"));
-    let hidden = file.tensor::<2>("in/lm_hidden", device)?;
-    let tokens = hidden.dims()[0];
+    let hidden = file.get("in/lm_hidden")?;
     let config = VCondConfig {
         resolution: count("resolution")?,
         patch: count("patch_size")?,
@@ -114,14 +125,28 @@ pub fn encoder(file: &GoldenFile, at: &str, device: &Device) -> Result<VCond, Pa
         heads: count("encoder_n_heads")?,
         layers: count("encoder_depth")?,
         mlp_ratio: VCondConfig::small().mlp_ratio,
-        language_tokens: tokens,
+        language_tokens: hidden.shape.first().copied().unwrap_or_default(),
     };
-    if let Some(problem) = config.problem() {
-        return Err(ParityError::Config(problem));
+    match config.problem() {
+        Some(problem) => Err(ParityError::Config(problem)),
+        None => Ok(config),
     }
+}
+
+/// Weights of the encoder of a file as we hold them: with the constant of its language model, whose
+/// states the file has as an input.
+///
+/// # Errors
+/// If a tensor is missing or does not fit.
+pub fn baked(file: &GoldenFile, device: &Device) -> Result<Tensors, ParityError> {
+    let hidden = file.tensor::<2>("in/lm_hidden", device)?;
+    let tokens = hidden.dims()[0];
     let tensors = file.params(PREFIX);
-    let baked = language::bake(&tensors, Some(hidden), tokens, file.path(), device)?;
-    let encoder = VCond::new(&config, device);
-    let weights = KeyMap::MDT.import(&baked, &specs(&encoder), file.path())?;
-    Ok(apply(encoder, &weights, file.path())?)
+    Ok(language::bake(
+        &tensors,
+        Some(hidden),
+        tokens,
+        file.path(),
+        device,
+    )?)
 }

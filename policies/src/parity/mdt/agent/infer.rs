@@ -1,4 +1,4 @@
-//! `mdt_agent_infer`: images to embeddings, a chunk by the sampler, actions executed across a new
+//! `mdt_agent_infer`, `mdtv_agent_infer`: images to embeddings, a chunk by the sampler, actions executed across a new
 //! plan.
 
 use burn::tensor::{Device, Tensor};

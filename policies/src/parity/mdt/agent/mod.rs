@@ -1,5 +1,5 @@
-//! `mdt_agent_infer`, `mdt_agent_train`: the whole agent, from images to executed actions, and
-//! through optimiser steps.
+//! `mdt_agent_infer`, `mdt_agent_train` and those of MDT-V: the whole agent, from images to executed
+//! actions, and through optimiser steps.
 
 pub mod infer;
 pub mod train;
@@ -7,14 +7,16 @@ pub mod train;
 use burn::tensor::{Device, Tensor};
 
 use super::network::{agent_keys, config};
-use crate::checkpoint::KeyMap;
-use crate::mdt::config::{CameraConfig, ForesightConfig, MdtConfig};
+use super::voltron::{PREFIX, baked};
+use crate::checkpoint::{KeyMap, apply, specs};
+use crate::mdt::config::{
+    CameraConfig, ForesightConfig, MdtConfig, ObservationInput, VoltronConfig,
+};
 use crate::mdt::model::Inputs;
 use crate::mdt::{Mdt, denoiser::GoalHead};
-use crate::nn::{ResNetConfig, Stem};
+use crate::nn::{PerceiverConfig, ResNetConfig, Stem};
 use crate::parity::error::ParityError;
 use crate::parity::golden::GoldenFile;
-use crate::parity::module::with_weights;
 
 /// The agent of a file.
 struct Agent {
@@ -32,16 +34,24 @@ impl Agent {
         } else {
             super::network::acting_keys(&denoiser)
         };
+        let voltron = match denoiser.observation {
+            ObservationInput::Cameras => None,
+            ObservationInput::Latents { .. } => Some(voltron(file)?),
+        };
         let paper = MdtConfig::paper();
         let camera = |camera: CameraConfig, name: &str| {
-            Ok::<_, ParityError>(CameraConfig {
-                encoder: encoder(file, name)?,
-                ..camera
+            Ok::<_, ParityError>(match voltron {
+                Some(_) => camera,
+                None => CameraConfig {
+                    encoder: encoder(file, name)?,
+                    ..camera
+                },
             })
         };
         let config = MdtConfig {
             static_camera: camera(paper.static_camera.clone(), "static_resnet")?,
             gripper_camera: camera(paper.gripper_camera.clone(), "gripper_resnet")?,
+            voltron,
             denoiser,
             foresight: parts.foresight,
             alignment: parts
@@ -57,7 +67,23 @@ impl Agent {
             diffusion: super::network::diffusion(file)?,
             ..paper
         };
-        let model = with_weights(Mdt::new(&config, device), file, "", keys)?;
+        // Golden goals are vectors already, so that alignment needs no encoder of pictures here.
+        let sizes = MdtConfig {
+            alignment: None,
+            ..config.clone()
+        };
+        if let Some(problem) = sizes.problem() {
+            return Err(ParityError::Config(problem));
+        }
+        let mut tensors = file.params("");
+        if config.voltron.is_some() {
+            tensors.retain(|key, _| !key.starts_with(PREFIX));
+            let baked = baked(file, device)?.into_iter();
+            tensors.extend(baked.map(|(key, tensor)| (format!("{PREFIX}{key}"), tensor)));
+        }
+        let model = Mdt::new(&config, device);
+        let weights = keys.import(&tensors, &specs(&model), file.path())?;
+        let model = apply(model, &weights, file.path())?;
         Ok(Self {
             config,
             model,
@@ -71,6 +97,32 @@ impl Agent {
 struct Parts {
     foresight: Option<ForesightConfig>,
     alignment: bool,
+}
+
+/// The encoder of both cameras and the resampler of its tokens.
+fn voltron(file: &GoldenFile) -> Result<VoltronConfig, ParityError> {
+    let encoder = super::voltron::config(file, "/vcond")?;
+    let count = |key: &str| file.count(&format!("/perceiver/{key}"));
+    let extent = |key: &str, axis: usize| {
+        let tensor = file.get(&format!("params/perceiver.{key}"))?;
+        Ok::<_, ParityError>(tensor.shape.get(axis).copied().unwrap_or_default())
+    };
+    let layers = count("depth")?;
+    let mlp_ratio = match layers {
+        0 => PerceiverConfig::mdt_v().mlp_ratio,
+        _ => extent("layers.0.1.1.weight", 0)? / encoder.width.max(1),
+    };
+    let perceiver = PerceiverConfig {
+        width: encoder.width,
+        layers,
+        heads: count("heads")?,
+        head_width: count("dim_head")?,
+        latents: count("num_latents")?,
+        frames: extent("time_pos_emb", 0)?,
+        mlp_ratio,
+        ..PerceiverConfig::mdt_v()
+    };
+    Ok(VoltronConfig { encoder, perceiver })
 }
 
 /// The ResNet of one camera.
