@@ -258,7 +258,8 @@ mod tests {
         let mut data = PlayData::new(ObservationShape::State { width: 1 }, 1);
         let first = EpisodeRows::States(&[0.0, 1.0, 2.0]);
         data.push(first, &[0.5, -2.0]).unwrap();
-        data.push(EpisodeRows::States(&[10.0, 11.0]), &[0.25]).unwrap();
+        data.push(EpisodeRows::States(&[10.0, 11.0]), &[0.25])
+            .unwrap();
         assert_eq!(data.len(), 3);
         assert_eq!(data.sampler(GoalMix::default()).ends(), [1, 2]);
         let picked = Picked {
@@ -284,7 +285,8 @@ mod tests {
             channels: 1,
         };
         let mut data = PlayData::new(shape, 1);
-        data.push(EpisodeRows::Images(&[1, 2, 3, 255]), &[0.0]).unwrap();
+        data.push(EpisodeRows::Images(&[1, 2, 3, 255]), &[0.0])
+            .unwrap();
         let batch = data.observations(&[0], &Device::flex());
         assert!(batch.fits(shape));
         assert_eq!(states(batch), [1.0, 2.0]);

@@ -15,8 +15,8 @@ use crate::hilp::goal_conditioned::{self, SkillAgent};
 use crate::hilp::play::{Picked, PlayData};
 use crate::hilp::statistics::Numbers;
 use crate::hilp::variant::{Acting, VariantConfig};
-use crate::hilp::zero_shot::agent as zero_shot;
 use crate::hilp::zero_shot::SuccessorAgent;
+use crate::hilp::zero_shot::agent as zero_shot;
 use crate::policy::Weights;
 use crate::training::AdamW;
 

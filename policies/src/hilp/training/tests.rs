@@ -68,7 +68,9 @@ fn run(folder: &Path, network: &VariantConfig, steps: u64) -> (Vec<f32>, Vec<u64
     let mut reports = Vec::new();
     let stop = AtomicBool::new(false);
     let outcome = trainer
-        .run(&stop, &mut |report| reports.push(report.step), &mut |_| Ok(()))
+        .run(&stop, &mut |report| reports.push(report.step), &mut |_| {
+            Ok(())
+        })
         .unwrap();
     assert_eq!(outcome, Outcome::Finished);
     (trainer.pilot().phi(&[0.0, 0.3]), reports)
@@ -95,8 +97,7 @@ fn a_stopped_run_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let (data, device) = (line(), Device::flex());
     let path = folder.path();
-    let mut trainer =
-        PlayTrainer::open(path, settings(9), network, &data, &device).unwrap();
+    let mut trainer = PlayTrainer::open(path, settings(9), network, &data, &device).unwrap();
     let outcome = trainer.run(&AtomicBool::new(true), &mut |_| (), &mut |_| Ok(()));
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     assert!(path.join("state.safetensors").exists());
@@ -113,10 +114,25 @@ fn other_runs_and_other_shapes_are_refused() {
         opened.err().unwrap()
     };
     let other = open(settings(2), second);
-    assert!(matches!(other, TrainError::OtherRun { what: "network settings", .. }));
-    let seed = PlayTraining { seed: 6, ..settings(2) };
+    assert!(matches!(
+        other,
+        TrainError::OtherRun {
+            what: "network settings",
+            ..
+        }
+    ));
+    let seed = PlayTraining {
+        seed: 6,
+        ..settings(2)
+    };
     let other = open(seed, first.clone());
-    assert!(matches!(other, TrainError::OtherRun { what: "training settings", .. }));
+    assert!(matches!(
+        other,
+        TrainError::OtherRun {
+            what: "training settings",
+            ..
+        }
+    ));
     let wide = VariantConfig::GoalConditioned(SkillConfig::default());
     assert!(matches!(open(settings(2), wide), TrainError::Settings(_)));
     let mut shares = settings(2);

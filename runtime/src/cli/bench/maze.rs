@@ -89,7 +89,10 @@ pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failu
     let table = ways.map(|(way, tally)| (way.to_owned(), tally));
     print!("{}", task_table(&BTreeMap::from(table)));
     let found = [score.correlation, rate(&ways[0].1), rate(&ways[1].1)];
-    let met = found.iter().zip(REQUIRED).all(|(found, least)| *found >= least);
+    let met = found
+        .iter()
+        .zip(REQUIRED)
+        .all(|(found, least)| *found >= least);
     Ok(if met {
         ExitStatus::Success
     } else {
