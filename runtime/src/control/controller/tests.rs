@@ -507,6 +507,7 @@ fn a_rehearsal_is_the_tick_without_its_effect() {
     let mut bench = Bench::new(config);
     let mut rehearsal = bench.controller.rehearsal().unwrap();
     for tick in 0_u64..400 {
+        bench.tick = tick;
         bench.goal = 1 + tick / 90;
         let mut arriving = None;
         if tick % 50 <= 35 && tick.is_multiple_of(3) {
