@@ -69,11 +69,18 @@ impl Part {
 impl KeyMap {
     /// Keys of the authors' MDT agent.
     pub const MDT: Self = Self {
-        renames: &[("adaLN_zero", "ada_ln")],
+        renames: &[
+            ("adaLN_zero", "ada_ln"),
+            // The towers of CLIP that goals pass.
+            ("language_goal.clip_rn50.", "text_encoder."),
+            ("visual_goal.clip_model.visual.", "goal_encoder.clip."),
+            (".in_proj_weight", ".in_proj.weight"),
+            (".in_proj_bias", ".in_proj.bias"),
+        ],
         ignored: &[
             // Fixed tables that are computed here.
             "gen_img.decoder_pe",
-            // Goals are encoded by a policy's own sentence encoder.
+            // Goals of golden files are encoded already.
             "language_goal.",
             "visual_goal.",
             // Only training aligns goals.

@@ -3,13 +3,15 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 use super::transformer::{Transformer, TransformerConfig};
 use crate::error::PolicyError;
 use crate::nn::LayerNorm;
 
 /// Sizes of a [`TextTower`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TextConfig {
     /// Tokens of the vocabulary; the last one ends a text.
     pub vocabulary: usize,

@@ -4,13 +4,15 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::nn::LayerNorm;
 use crate::nn::attention::{Sight, attend_rows};
 use crate::nn::linear::{dense, linear_normal};
 
 /// Shape of a [`Transformer`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TransformerConfig {
     /// Width; a multiple of `heads`.
     pub width: usize,

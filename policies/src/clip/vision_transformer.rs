@@ -2,6 +2,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::transformer::{Transformer, TransformerConfig};
 use crate::error::PolicyError;
@@ -9,7 +10,8 @@ use crate::nn::attention::repeat_interleave;
 use crate::nn::{LayerNorm, PatchConv};
 
 /// Sizes of a [`VisionTransformer`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VisionTransformerConfig {
     /// Side of an image [pixels]; a multiple of `patch`.
     pub resolution: usize,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alignment::{AlignmentConfig, LatentPooling};
 use super::goal_encoder::GoalEncoderConfig;
+use crate::clip::TextConfig;
 use crate::diffusion::{Density, Preconditioning, SamplerKind, Schedule, density::NoiseRange};
 use crate::nn::{PerceiverConfig, Pooling, ResNetConfig, Stem};
 use crate::policy::{CameraSpec, PolicySpec};
@@ -196,6 +197,10 @@ pub struct MdtConfig {
     /// How pictures of the wanted outcome become goal vectors, if the policy takes them.
     #[serde(default)]
     pub goal_encoder: Option<GoalEncoderConfig>,
+    /// The text tower of CLIP inside of the policy, frozen (the authors: ViT-B/32). Without it
+    /// sentences are encoded outside, by the package's `language`.
+    #[serde(default)]
+    pub text_encoder: Option<TextConfig>,
     /// Contrastive alignment of told and shown goals, if trained.
     #[serde(default)]
     pub alignment: Option<AlignmentConfig>,
@@ -284,6 +289,7 @@ impl MdtConfig {
                 lookahead: 3,
             }),
             goal_encoder: Some(GoalEncoderConfig::tabletop()),
+            text_encoder: None,
             alignment: Some(AlignmentConfig::default()),
             inverse_dynamics: Some(2 * width),
             rate_hz: 20.0,
@@ -329,7 +335,7 @@ impl MdtConfig {
                 mask_ratio: 0.75,
                 lookahead: 3,
             }),
-            // The authors' goal encoders are frozen and outside of the policy.
+            // The authors' goal encoders are frozen; an import that finds them adds them.
             goal_encoder: None,
             alignment: None,
             inverse_dynamics: None,
@@ -490,12 +496,26 @@ impl MdtConfig {
     }
 
     fn goal_problem(&self) -> Option<String> {
+        let goal_dim = self.denoiser.goal_dim;
         if let Some(problem) = self
             .goal_encoder
             .as_ref()
-            .and_then(GoalEncoderConfig::problem)
+            .and_then(|encoder| encoder.problem(self.static_camera.size, goal_dim))
         {
             return Some(format!("goal_encoder: {problem}"));
+        }
+        if let Some(text) = &self.text_encoder {
+            let expected = [TextConfig::base().vocabulary, goal_dim];
+            let found = [text.vocabulary, text.output];
+            if let Some(problem) = text.problem() {
+                return Some(format!("text_encoder: {problem}"));
+            }
+            if found != expected || text.context < 2 {
+                return Some(format!(
+                    "text_encoder: vocabulary and output are {found:?}, but CLIP's tokenizer and \
+                     denoiser.goal_dim need {expected:?}, and a context of two tokens"
+                ));
+            }
         }
         let pooling = self.alignment.as_ref()?.pooling;
         if self.goal_encoder.is_none() {

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::clip::{VisionTransformer, VisionTransformerConfig};
 use crate::nn::{Pooling, ResNet, ResNetConfig, Stem};
 
 /// Which network encodes image goals. The pictures are those of the static camera.
@@ -14,6 +15,8 @@ pub enum GoalEncoderConfig {
     /// the space of the sentence vectors. The authors use a frozen CLIP, of whose weights a package
     /// for a small robot computer cannot hold the 600 MB.
     Residual(ResNetConfig),
+    /// The image tower of CLIP, frozen (the authors: ViT-B/16).
+    Clip(VisionTransformerConfig),
 }
 
 impl GoalEncoderConfig {
@@ -34,13 +37,25 @@ impl GoalEncoderConfig {
         })
     }
 
-    /// What is wrong with the configuration, if anything.
-    pub fn problem(&self) -> Option<String> {
-        let Self::Residual(network) = self;
-        if network.goal_film {
-            return Some("it cannot be modulated by the goal that it makes".into());
+    /// What is wrong with the configuration, if anything, for pictures of `side` pixels and vectors
+    /// of `goal_dim` numbers.
+    pub fn problem(&self, side: usize, goal_dim: usize) -> Option<String> {
+        match self {
+            Self::Residual(network) if network.goal_film => {
+                Some("it cannot be modulated by the goal that it makes".into())
+            }
+            Self::Residual(network) => network.problem(),
+            Self::Clip(tower) => tower.problem().or_else(|| {
+                let found = [tower.resolution, tower.channels, tower.output];
+                let expected = [side, 3, goal_dim];
+                (found != expected).then(|| {
+                    format!(
+                        "resolution, channels and output are {found:?}, but the static camera and \
+                         denoiser.goal_dim need {expected:?}"
+                    )
+                })
+            }),
         }
-        network.problem()
     }
 }
 
@@ -49,18 +64,43 @@ impl GoalEncoderConfig {
 pub enum GoalEncoder {
     /// See [`GoalEncoderConfig::Residual`].
     Residual(ResNet),
+    /// See [`GoalEncoderConfig::Clip`].
+    Clip(FrozenPictures),
+}
+
+/// The level at which the image tower lies, so that its keys are not those of other encoders.
+#[derive(Module, Debug)]
+pub struct FrozenPictures {
+    /// The tower, never trained.
+    pub clip: VisionTransformer,
 }
 
 impl GoalEncoder {
     /// Fresh weights, for vectors of `goal_dim` numbers.
     pub fn new(config: &GoalEncoderConfig, goal_dim: usize, device: &Device) -> Self {
-        let GoalEncoderConfig::Residual(network) = config;
-        Self::Residual(ResNet::new(network, goal_dim, goal_dim, device))
+        match config {
+            GoalEncoderConfig::Residual(network) => {
+                Self::Residual(ResNet::new(network, goal_dim, goal_dim, device))
+            }
+            GoalEncoderConfig::Clip(tower) => Self::Clip(FrozenPictures {
+                clip: VisionTransformer::new(tower, device),
+            }),
+        }
     }
 
-    /// Normalised pictures `[batch, size, size, 3]` to goal vectors `[batch, goal_dim]`.
+    /// Normalised pictures `[batch, size, size, 3]` to goal vectors `[batch, goal_dim]`; NaN for
+    /// pictures of another size than the tower's, which no check for finite values lets pass.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let Self::Residual(network) = self;
-        network.forward(images, None)
+        match self {
+            Self::Residual(network) => network.forward(images, None),
+            Self::Clip(FrozenPictures { clip }) => {
+                let nothing = [images.dims()[0], clip.proj.dims()[1]];
+                let device = images.device();
+                let vectors = clip.forward(images);
+                vectors
+                    .unwrap_or_else(|_| Tensor::full(nothing, f32::NAN, &device))
+                    .detach()
+            }
+        }
     }
 }

@@ -9,10 +9,12 @@ use cerebellum_messages::{Frame, Goal, GoalKind, GoalSpec};
 use super::config::{CameraConfig, MdtConfig};
 use super::inputs::{GoalVector, checked_pixels};
 use super::model::Mdt;
+use crate::clip::ClipTokenizer;
+use crate::clip::tokenizer::Overflow;
 use crate::error::PolicyError;
 use crate::host;
 use crate::images::Normaliser;
-use crate::language::SentenceEncoder;
+use crate::language::{SentenceEncoder, text};
 
 /// Instructions remembered: far more than a robot is given, and a bound for one that is given
 /// another every moment.
@@ -22,6 +24,7 @@ const MAX_KNOWN: usize = 1024;
 #[derive(Clone)]
 pub(crate) struct GoalVectors {
     encoder: Arc<dyn SentenceEncoder>,
+    tokenizer: Option<Arc<ClipTokenizer>>,
     known: BTreeMap<String, Vec<f32>>,
     policy: String,
     accepted: Vec<GoalKind>,
@@ -29,13 +32,15 @@ pub(crate) struct GoalVectors {
 }
 
 impl GoalVectors {
+    /// Instructions pass the policy's own text encoder if it has one, else `encoder`.
     /// `trained_with` names the sentence encoder of training; empty if unknown.
     pub(crate) fn new(
         encoder: Arc<dyn SentenceEncoder>,
         config: &MdtConfig,
         trained_with: &str,
     ) -> Result<Self, PolicyError> {
-        if !trained_with.is_empty() && trained_with != encoder.name() {
+        let own = config.text_encoder.is_some();
+        if !own && !trained_with.is_empty() && trained_with != encoder.name() {
             return Err(PolicyError::InputShape {
                 what: "sentence encoder".into(),
                 expected: trained_with.into(),
@@ -43,7 +48,7 @@ impl GoalVectors {
                 advice: "use the sentence encoder that the policy was trained with".into(),
             });
         }
-        if encoder.dim() != config.denoiser.goal_dim {
+        if !own && encoder.dim() != config.denoiser.goal_dim {
             return Err(PolicyError::InputShape {
                 what: "sentence vector".into(),
                 expected: format!("{} numbers", config.denoiser.goal_dim),
@@ -53,6 +58,7 @@ impl GoalVectors {
         }
         Ok(Self {
             encoder,
+            tokenizer: own.then(ClipTokenizer::embedded).transpose()?,
             known: BTreeMap::new(),
             policy: config.name.clone(),
             accepted: config.goals(),
@@ -72,7 +78,7 @@ impl GoalVectors {
     ) -> Result<GoalVector, PolicyError> {
         match (&goal.spec, &model.goal_encoder) {
             (GoalSpec::Language { text }, _) => Ok(GoalVector {
-                values: self.told(text)?,
+                values: self.told(goal.id, text, model)?,
                 told: true,
             }),
             (GoalSpec::Image { frame }, Some(encoder)) => {
@@ -97,14 +103,28 @@ impl GoalVectors {
         }
     }
 
-    fn told(&mut self, text: &str) -> Result<Vec<f32>, PolicyError> {
+    fn told(&mut self, id: u64, text: &str, model: &Mdt) -> Result<Vec<f32>, PolicyError> {
         if let Some(vector) = self.known.get(text) {
             return Ok(vector.clone());
         }
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let vector = self.encoder.encode(text)?;
+        let vector = match (&model.text_encoder, &self.tokenizer) {
+            (Some(tower), Some(tokenizer)) => {
+                text::check(text)?;
+                let [context, _] = tower.positional_embedding.dims();
+                let ids = tokenizer.encode_within(text, context, Overflow::Refuse)?;
+                host::values(tower.forward(&[ids])?)
+            }
+            _ => self.encoder.encode(text)?,
+        };
+        if vector.iter().any(|value| !value.is_finite()) {
+            return Err(PolicyError::GoalContent {
+                id,
+                reason: "its sentence's vector is not finite".into(),
+            });
+        }
         self.known.insert(text.to_owned(), vector.clone());
         Ok(vector)
     }

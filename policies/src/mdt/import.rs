@@ -5,7 +5,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::Value;
 
-use super::config::{CameraConfig, ForesightConfig, MdtConfig, NoiseInput};
+use super::config::{
+    CameraConfig, ForesightConfig, MdtConfig, NoiseInput, ObservationInput, VoltronConfig,
+};
+use super::goal_encoder::GoalEncoderConfig;
+use super::import_voltron as voltron;
 use super::{Mdt, Statistics};
 use crate::checkpoint::import::record::ImportRecord;
 use crate::checkpoint::import::transfer::{KeyReport, Transfer};
@@ -18,17 +22,36 @@ use crate::policy::Weights;
 
 /// Tensors of the authors' agent that our policy does not have, and why.
 pub const IGNORED: &[(&str, &str)] = &[
+    ("clip_proj.", "pooling of the contrastive loss of training"),
+    (
+        "img_encoder.vcond.lm.",
+        "language model of Voltron, which MDT-V asks nothing: its answer is kept as language_block",
+    ),
+    ("img_encoder.vcond.lang2encoder.", "part of language_block"),
+    ("img_encoder.vcond.lang_token", "part of language_block"),
+    (
+        "img_encoder.vcond.mask_token",
+        "decoder of Voltron's own training",
+    ),
+    (
+        "img_encoder.vcond.encoder2decoder.",
+        "decoder of Voltron's own training",
+    ),
+    (
+        "img_encoder.vcond.decoder",
+        "decoder of Voltron's own training",
+    ),
     (
         "gen_img.decoder_pe",
         "fixed table of positions, computed here",
     ),
     (
         "language_goal.",
-        "frozen CLIP that encodes sentences outside of the policy (and its unused image tower)",
+        "frozen CLIP, of which only a whole text tower is read",
     ),
     (
         "visual_goal.",
-        "frozen CLIP that encodes goal images outside of the policy (and its unused text tower)",
+        "frozen CLIP, of which only a whole vision transformer is read",
     ),
     (
         "logit_scale",
@@ -58,7 +81,9 @@ pub fn with_transfer<T>(config: &MdtConfig, then: impl FnOnce(&Transfer<'_>) -> 
 
 /// What becomes of every key of a checkpoint under a configuration.
 pub fn plan(state: &StateDict, config: &MdtConfig) -> KeyReport {
-    with_transfer(config, |transfer| transfer.plan_state(state))
+    let mut report = with_transfer(config, |transfer| transfer.plan_state(state));
+    voltron::mark_computed(state, &mut report);
+    report
 }
 
 /// A policy of a checkpoint whose plan has no problem.
@@ -71,8 +96,9 @@ pub fn package(
     report: KeyReport,
     origin: &Path,
 ) -> Result<(PolicyPackage, ImportRecord), CheckpointError> {
+    let computed = voltron::computed(&checkpoint.state, &config, &report, origin)?;
     let weights = with_transfer(&config, |transfer| {
-        transfer.read(&checkpoint.state, &report, origin)
+        transfer.read(&checkpoint.state, &report, computed, origin)
     })?;
     let record = ImportRecord::new("mdt", origin, &checkpoint.chosen, report);
     let card = Card {
@@ -143,19 +169,26 @@ pub fn config(
         path: origin.to_owned(),
         reason,
     };
-    if state.get("perceiver.latents").is_some() {
-        return Err(refuse(
-            "this is MDT-V, whose camera encoders are not part of a policy here: `import raw` converts its tensors".into(),
-        ));
-    }
     let file = File { state, origin };
-    let paper = MdtConfig::paper();
-    let mut config = MdtConfig {
-        static_camera: file.camera("static_resnet.", &paper.static_camera)?,
-        gripper_camera: file.camera("gripper_resnet.", &paper.gripper_camera)?,
-        foresight: file.foresight(settings)?,
-        ..paper
+    let mut config = if file.has("perceiver.latents") {
+        MdtConfig {
+            voltron: Some(file.voltron(settings)?),
+            ..MdtConfig::paper_v()
+        }
+    } else {
+        let paper = MdtConfig::paper();
+        MdtConfig {
+            static_camera: file.camera("static_resnet.", &paper.static_camera)?,
+            gripper_camera: file.camera("gripper_resnet.", &paper.gripper_camera)?,
+            ..paper
+        }
     };
+    config.foresight = file.foresight(settings)?;
+    config.text_encoder = file.text_tower()?;
+    config.goal_encoder = file.picture_tower()?;
+    if let Some(GoalEncoderConfig::Clip(tower)) = &config.goal_encoder {
+        config.static_camera.size = tower.resolution;
+    }
     let inner = |key: &str| format!("{DENOISER}{key}");
     let setting = |key: &str| settings.pointer(&format!("/model/inner_model/{key}"));
     let count = |key: &str| setting(key).and_then(Value::as_u64).map(|n| n as usize);
@@ -171,7 +204,14 @@ pub fn config(
     [_, d.goal_dim] = file.shape(&inner(goal))?;
     [_, d.action_dim] = file.shape(&inner("action_emb.weight"))?;
     let [_, rows, _] = file.shape(&inner("pos_emb"))?;
-    d.horizon = rows.saturating_sub(1);
+    // A row for the goal and one per action, and in MDT-V one per view.
+    let mut places = rows.saturating_sub(1);
+    if let Some(VoltronConfig { perceiver, .. }) = &config.voltron {
+        let count = perceiver.latents;
+        d.observation = ObservationInput::Latents { count };
+        places = places.saturating_sub(count);
+    }
+    d.horizon = places;
     d.encoder_layers = file.blocks(|i| inner(&format!("encoder.blocks.{i}.ln_1.weight")));
     d.decoder_layers = file.blocks(|i| inner(&format!("decoder.blocks.{i}.ln_1.weight")));
     d.bias = file.has(&inner("encoder.ln.bias"));
@@ -202,17 +242,17 @@ pub fn config(
     }
 }
 
-struct File<'a> {
-    state: &'a StateDict,
-    origin: &'a Path,
+pub(super) struct File<'a> {
+    pub(super) state: &'a StateDict,
+    pub(super) origin: &'a Path,
 }
 
 impl File<'_> {
-    fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.state.get(key).is_some()
     }
 
-    fn shape<const N: usize>(&self, key: &str) -> Result<[usize; N], CheckpointError> {
+    pub(super) fn shape<const N: usize>(&self, key: &str) -> Result<[usize; N], CheckpointError> {
         let entry = self.state.get(key);
         let entry = entry.ok_or_else(|| CheckpointError::MissingKey {
             path: self.origin.to_owned(),
@@ -226,7 +266,7 @@ impl File<'_> {
         })
     }
 
-    fn blocks(&self, name: impl Fn(usize) -> String) -> usize {
+    pub(super) fn blocks(&self, name: impl Fn(usize) -> String) -> usize {
         (0..MAX_BLOCKS).take_while(|&i| self.has(&name(i))).count()
     }
 
@@ -271,10 +311,17 @@ impl File<'_> {
             return Ok(None);
         }
         let [width, _, patch, _] = self.shape("gen_img.patch2embed.proj.weight")?;
-        let [_, patches, _] = self.shape("gen_img.decoder_pe")?;
         let setting = |key: &str| &settings["img_gen"][key];
+        // The fixed table tells the images' size; a file that was written without it may say it.
+        let resolution = match setting("resolution").as_u64() {
+            Some(resolution) => resolution as usize,
+            None => {
+                let [_, patches, _] = self.shape("gen_img.decoder_pe")?;
+                patches.isqrt() * patch
+            }
+        };
         Ok(Some(ForesightConfig {
-            resolution: patches.isqrt() * patch,
+            resolution,
             patch,
             width,
             heads: setting("decoder_n_heads").as_u64().unwrap_or(8) as usize,

@@ -23,6 +23,9 @@ mod goals;
 pub mod import;
 #[cfg(test)]
 mod import_tests;
+mod import_voltron;
+#[cfg(test)]
+mod import_voltron_tests;
 pub mod inputs;
 mod load;
 pub mod loss;

@@ -9,6 +9,7 @@ pub use super::denoiser::Views;
 use super::denoiser::{Denoiser, GoalHead, Tokens};
 use super::goal_encoder::GoalEncoder;
 use super::mgf::Foresight;
+use crate::clip::TextTower;
 use crate::nn::{Perceiver, ResNet};
 use crate::objectives::inverse_dynamics::InverseDynamics;
 use crate::voltron::{VCond, preprocess};
@@ -42,8 +43,10 @@ pub struct Mdt {
     pub perceiver: Option<Perceiver>,
     /// Masked generative foresight, if trained.
     pub gen_img: Option<Foresight>,
-    /// Encoder of image goals, if the policy takes them; the authors' is outside of the policy.
+    /// Encoder of image goals, if the policy takes them.
     pub goal_encoder: Option<GoalEncoder>,
+    /// Encoder of sentences, if it is part of the policy.
+    pub text_encoder: Option<TextTower>,
     /// Logarithm of the inverse temperature of the contrastive alignment, `[1]`, if trained.
     pub logit_scale: Option<Param<Tensor<1>>>,
     /// Pooling of the contrastive alignment, if it is learned.
@@ -131,6 +134,10 @@ impl Mdt {
                 .goal_encoder
                 .as_ref()
                 .map(|encoder| GoalEncoder::new(encoder, d.goal_dim, device)),
+            text_encoder: config
+                .text_encoder
+                .as_ref()
+                .map(|tower| TextTower::new(tower, device)),
             logit_scale: config.alignment.as_ref().map(|_| logit_scale(device)),
             clip_proj: config
                 .alignment

@@ -122,11 +122,22 @@ impl ImportRecord {
                         },
                     )?
                 }
+                // What it was computed from tells more, if it was kept.
+                Fate::Computed { ours: name, .. } if ignored.is_empty() => {
+                    let Some(tensor) = ours.get(name) else {
+                        continue;
+                    };
+                    let entry = foreign(tensor, false, line.dtype, &tensor.shape, origin);
+                    let Some(entry) = entry else {
+                        continue;
+                    };
+                    entry
+                }
                 Fate::Ignored { .. } => match ignored.get(&line.key) {
                     Some(entry) => entry.clone(),
                     None => continue,
                 },
-                Fate::Missing | Fate::Unknown => continue,
+                Fate::Computed { .. } | Fate::Missing | Fate::Unknown => continue,
             };
             state
                 .insert(line.key.clone(), entry)

@@ -24,6 +24,14 @@ pub enum Fate {
         /// Whether rows and columns change places.
         transposed: bool,
     },
+    /// The file does not have it; it becomes the tensor of this name, computed from others that are
+    /// left out.
+    Computed {
+        /// Our name.
+        ours: String,
+        /// From what.
+        from: String,
+    },
     /// It is left out.
     Ignored {
         /// Why.
@@ -61,7 +69,7 @@ impl KeyReport {
         let mut counts = [0; 4];
         for line in &self.lines {
             counts[match line.fate {
-                Fate::Mapped { .. } => 0,
+                Fate::Mapped { .. } | Fate::Computed { .. } => 0,
                 Fate::Ignored { .. } => 1,
                 Fate::Missing => 2,
                 Fate::Unknown => 3,
@@ -101,6 +109,9 @@ impl fmt::Display for KeyReport {
                 Fate::Mapped { ours, .. } => {
                     writeln!(out, "mapped   {key} {dtype} {shape:?} -> {ours}")?;
                 }
+                Fate::Computed { ours, from } => {
+                    writeln!(out, "computed {ours} {shape:?} from {from}")?;
+                }
                 Fate::Ignored { why } => {
                     writeln!(out, "ignored  {key} {dtype} {shape:?}: {why}")?;
                 }
@@ -121,7 +132,7 @@ impl fmt::Display for KeyReport {
 pub struct Transfer<'a> {
     /// Names.
     pub keys: &'a KeyMap,
-    /// Beginnings of keys that are left out, and why. They count before the map.
+    /// Beginnings of keys that are left out unless the module has them, and why.
     pub ignored: &'a [(&'static str, &'static str)],
     /// Tensors of the module.
     pub specs: &'a [TensorSpec],
@@ -139,14 +150,14 @@ impl Transfer<'_> {
             .map(|(key, dtype, shape)| {
                 let ours = self.keys.rename(key);
                 let fate = match (self.why_ignored(key), wanted.get(ours.as_str())) {
-                    (None, Some(spec)) => Fate::Mapped {
+                    (_, Some(spec)) => Fate::Mapped {
                         transposed: spec.linear,
                         ours: ours.clone(),
                     },
-                    (Some(why), _) => Fate::Ignored {
+                    (Some(why), None) => Fate::Ignored {
                         why: why.to_owned(),
                     },
-                    (None, _) => Fate::Unknown,
+                    (None, None) => Fate::Unknown,
                 };
                 if matches!(fate, Fate::Mapped { .. }) {
                     wanted.remove(ours.as_str());
@@ -195,7 +206,8 @@ impl Transfer<'_> {
         })
     }
 
-    /// Reads the mapped tensors of a file whose plan has no problem.
+    /// Reads the mapped tensors of a file whose plan has no problem; `computed` are the others that
+    /// the module has, under the authors' names and in their layout.
     ///
     /// # Errors
     /// If a tensor has another shape, is no float, or holds a value that is not finite. The message
@@ -204,6 +216,7 @@ impl Transfer<'_> {
         &self,
         state: &StateDict,
         report: &KeyReport,
+        computed: Tensors,
         origin: &Path,
     ) -> Result<Weights, CheckpointError> {
         if let Some(problem) = report.problem(origin) {
@@ -215,7 +228,7 @@ impl Transfer<'_> {
             .iter()
             .map(|spec| (spec.key.as_str(), spec))
             .collect::<BTreeMap<_, _>>();
-        let mut tensors = Tensors::new();
+        let mut tensors = computed;
         for line in &report.lines {
             let Fate::Mapped { ours, .. } = &line.fate else {
                 continue;
