@@ -106,6 +106,8 @@ pub struct Episode {
     tick: u64,
     achieved: u32,
     outcome: Outcome,
+    /// Whether success, mistakes and time are looked at.
+    judged: bool,
 }
 
 impl Episode {
@@ -115,6 +117,17 @@ impl Episode {
     /// See [`Episode::with_robot`].
     pub fn new(config: &EpisodeConfig) -> Result<Self, SimError> {
         Self::with_robot(config, Robot::tabletop()?)
+    }
+
+    /// Sets up an episode that never ends: its task is not looked at.
+    ///
+    /// # Errors
+    /// See [`Episode::with_robot`].
+    pub fn endless(config: &EpisodeConfig) -> Result<Self, SimError> {
+        Ok(Self {
+            judged: false,
+            ..Self::new(config)?
+        })
     }
 
     /// Sets up an episode.
@@ -169,6 +182,7 @@ impl Episode {
             tick: 0,
             achieved: 0,
             outcome: Outcome::Running,
+            judged: true,
         };
         // Things settle on the table before the clock starts.
         for _ in 0..SETTLING_TICKS {
@@ -291,6 +305,9 @@ impl Episode {
     }
 
     fn judge(&mut self) {
+        if !self.judged {
+            return;
+        }
         match self.activity.progress(&self.world, &self.hand()) {
             Progress::Spoiled => self.outcome = Outcome::Spoiled,
             Progress::Achieved => self.achieved += 1,

@@ -29,6 +29,8 @@ pub(crate) enum Stream {
     Pictures,
     /// Disturbances of a demonstration.
     Disturbance,
+    /// What play does.
+    Play,
 }
 
 /// The generator of one stream of one episode.

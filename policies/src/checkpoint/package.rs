@@ -8,13 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{read_tensors, write_atomically, write_tensors};
 use crate::error::CheckpointError;
+use crate::hilp::HilpConfig;
 use crate::mdt::{MdtConfig, Statistics};
-use crate::policy::{PolicySpec, Weights};
+use crate::policy::{PolicySpec, WeightTensor, Weights};
 
 /// Name of the description inside the folder.
 pub const DESCRIPTION: &str = "policy.json";
 /// Name of the weights inside the folder.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// Name of the states that may become midpoints (HILP) inside the folder.
+pub const CANDIDATES: &str = "candidates.safetensors";
+/// Key of the only tensor in [`CANDIDATES`].
+const CANDIDATES_KEY: &str = "states";
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
 
@@ -46,6 +51,36 @@ pub enum Network {
         /// Statistics of the training data.
         statistics: Statistics,
     },
+    /// Hilbert representations.
+    Hilp {
+        /// Sizes and options.
+        config: Box<HilpConfig>,
+        /// Statistics of the training data.
+        statistics: Statistics,
+        /// States that may become midpoints, as the networks read them, row-major; in a file of
+        /// their own.
+        #[serde(skip)]
+        candidates: Arc<Vec<f32>>,
+    },
+}
+
+impl Network {
+    /// What is wrong with the description, if anything.
+    fn problem(&self) -> Option<String> {
+        let (problem, statistics, width) = match self {
+            Self::Mdt { config, statistics } => {
+                (config.problem(), statistics, config.denoiser.proprioception)
+            }
+            Self::Hilp {
+                config, statistics, ..
+            } => (config.problem(), statistics, config.inputs.statistics()),
+        };
+        let fits = statistics.proprioception_mean.len() == width
+            && statistics.proprioception_std.len() == width;
+        let wrong =
+            || format!("statistics must hold {width} numbers, one per proprioception input");
+        problem.or_else(|| (!fits).then(wrong))
+    }
 }
 
 /// Content of `policy.json`.
@@ -78,6 +113,7 @@ impl PolicyPackage {
     pub fn spec(&self) -> PolicySpec {
         match &self.network {
             Network::Mdt { config, .. } => config.spec(),
+            Network::Hilp { config, .. } => config.spec(),
         }
     }
 
@@ -91,6 +127,19 @@ impl PolicyPackage {
             source,
         })?;
         write_tensors(&folder.join(WEIGHTS), &self.weights.tensors)?;
+        if let Network::Hilp {
+            config, candidates, ..
+        } = &self.network
+            && config.midpoints.is_some()
+        {
+            let width = config.inputs.shape().len();
+            let tensor = WeightTensor {
+                shape: vec![candidates.len() / width.max(1), width],
+                values: (**candidates).clone(),
+            };
+            let tensors = [(CANDIDATES_KEY.to_owned(), tensor)].into();
+            write_tensors(&folder.join(CANDIDATES), &tensors)?;
+        }
         let path = folder.join(DESCRIPTION);
         let description = Description {
             format: FORMAT,
@@ -129,21 +178,20 @@ impl PolicyPackage {
                 description.format
             )));
         }
-        let Network::Mdt { config, statistics } = &description.network;
-        if let Some(problem) = config.problem() {
+        if let Some(problem) = description.network.problem() {
             return Err(refuse(problem));
         }
-        let width = config.denoiser.proprioception;
-        if statistics.proprioception_mean.len() != width
-            || statistics.proprioception_std.len() != width
+        let mut network = description.network;
+        if let Network::Hilp {
+            config, candidates, ..
+        } = &mut network
+            && config.midpoints.is_some()
         {
-            return Err(refuse(format!(
-                "statistics must hold {width} numbers, as denoiser.proprioception says"
-            )));
+            *candidates = read_candidates(&folder.join(CANDIDATES), config)?;
         }
         let tensors = read_tensors(&folder.join(WEIGHTS))?;
         Ok(Self {
-            network: description.network,
+            network,
             language: description.language,
             weights: Weights {
                 tensors: Arc::new(tensors),
@@ -151,5 +199,26 @@ impl PolicyPackage {
             },
             card: description.card,
         })
+    }
+}
+
+/// States that may become midpoints.
+fn read_candidates(path: &Path, config: &HilpConfig) -> Result<Arc<Vec<f32>>, CheckpointError> {
+    let width = config.inputs.shape().len();
+    let tensor = read_tensors(path)?.remove(CANDIDATES_KEY);
+    match tensor {
+        Some(tensor)
+            if tensor.shape.len() == 2
+                && tensor.shape[1] == width
+                && tensor.values.iter().all(|value| value.is_finite()) =>
+        {
+            Ok(Arc::new(tensor.values))
+        }
+        _ => Err(CheckpointError::Format {
+            path: path.to_owned(),
+            reason: format!(
+                "expected finite rows of {width} numbers under the key `{CANDIDATES_KEY}`"
+            ),
+        }),
     }
 }

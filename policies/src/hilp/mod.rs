@@ -13,12 +13,20 @@
 //! - [`zero_shot`]: successor features of φ with a deterministic actor, beside the feature learners
 //!   and the two other agents that it was compared with.
 
+pub mod config;
 pub mod expectile;
 pub mod goal_conditioned;
+pub mod inputs;
+mod load;
 pub mod observations;
+pub mod online;
 pub mod pilot;
 pub mod planning;
 pub mod play;
+pub mod policy;
+#[cfg(test)]
+mod policy_tests;
+pub mod prompt;
 pub mod representation;
 pub mod skills;
 pub mod statistics;
@@ -26,4 +34,7 @@ pub mod training;
 pub mod variant;
 pub mod zero_shot;
 
+pub use config::HilpConfig;
 pub use observations::{ObservationShape, Observations};
+pub use online::HilpOnline;
+pub use policy::HilpPolicy;

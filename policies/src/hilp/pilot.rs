@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::planning::Midpoints;
-use super::variant::Acting;
+use super::skills::towards;
+use super::variant::{Acting, VariantConfig};
 use super::{Observations, statistics::host};
 
 /// Acts on states that are vectors. All rows are row-major, one after the other.
@@ -11,21 +12,21 @@ use super::{Observations, statistics::host};
 pub struct StatePilot {
     acting: Acting,
     width: usize,
+    phi: usize,
+    length: f32,
     device: Device,
 }
 
 impl StatePilot {
-    /// Networks on `device` for states of `width` numbers.
-    pub const fn new(acting: Acting, width: usize, device: Device) -> Self {
+    /// Networks on `device` whose observations are vectors.
+    pub fn new(acting: Acting, config: &VariantConfig, device: Device) -> Self {
         Self {
             acting,
-            width,
+            width: config.observation().len(),
+            phi: config.phi_dim(),
+            length: config.skill_length(),
             device,
         }
-    }
-
-    fn rows(&self, states: &[f32]) -> Observations {
-        Observations::states(states, self.width, &self.device)
     }
 
     /// φ of each state.
@@ -33,33 +34,27 @@ impl StatePilot {
         if states.len() < self.width {
             return Vec::new();
         }
-        host(self.acting.phi(self.rows(states)))
+        let states = Observations::states(states, self.width, &self.device);
+        host(self.acting.phi(states))
     }
 
-    /// The action of each state on the way to φ of a goal of its own.
-    pub fn act(&self, states: &[f32], goals: &[f32]) -> Vec<f32> {
-        if states.len() < self.width {
+    /// The action of each state on the way to φ of a goal of its own: straight, or by the midpoint
+    /// on that way that is nearest to it.
+    pub fn act(&self, states: &[f32], goals: &[f32], midpoints: Option<&Midpoints>) -> Vec<f32> {
+        let phi = self.phi(states);
+        let ways = phi.chunks_exact(self.phi).zip(goals.chunks_exact(self.phi));
+        let skills = ways.flat_map(|(here, goal)| {
+            let near = midpoints.and_then(|midpoints| midpoints.plan(here, goal).pop());
+            let near = near.map(|midpoint| midpoint.phi);
+            towards(here, near.as_deref().unwrap_or(goal), self.length)
+        });
+        let skills = skills.collect::<Vec<_>>();
+        let rows = skills.len() / self.phi.max(1);
+        if rows == 0 {
             return Vec::new();
         }
-        let states = self.rows(states);
-        let phi = self.acting.phi(states.clone());
-        let shape = phi.dims();
-        let goals = Tensor::from_data(TensorData::new(goals.to_vec(), shape), &self.device);
-        let skills = self.acting.skill_towards(phi, goals);
+        let skills = Tensor::from_data(TensorData::new(skills, [rows, self.phi]), &self.device);
+        let states = Observations::states(&states[..rows * self.width], self.width, &self.device);
         host(self.acting.act(states, skills))
-    }
-
-    /// As [`StatePilot::act`], each by the midpoint on its way that is nearest to it.
-    pub fn act_over(&self, states: &[f32], goals: &[f32], midpoints: &Midpoints) -> Vec<f32> {
-        let phi = self.phi(states);
-        let width = goals.len() * self.width / states.len().max(1);
-        let ways = phi
-            .chunks_exact(width.max(1))
-            .zip(goals.chunks_exact(width.max(1)));
-        let targets = ways.flat_map(|(here, goal)| {
-            let last = midpoints.plan(here, goal).pop();
-            last.map_or_else(|| goal.to_vec(), |midpoint| midpoint.phi)
-        });
-        self.act(states, &targets.collect::<Vec<_>>())
     }
 }

@@ -38,6 +38,16 @@ impl Midpoints {
     /// The midpoints between φ of here and of the goal, the one nearest to here last. Empty if
     /// there are no candidates or the widths differ.
     pub fn plan(&self, here: &[f32], goal: &[f32]) -> Vec<Midpoint> {
+        self.plan_while(here, goal, |_| true)
+    }
+
+    /// As [`Midpoints::plan`], as long as `more` says so, which is told how many are found.
+    pub fn plan_while(
+        &self,
+        here: &[f32],
+        goal: &[f32],
+        mut more: impl FnMut(usize) -> bool,
+    ) -> Vec<Midpoint> {
         let rows = self.rows();
         if rows == 0 || self.nearest == 0 || here.len() != self.width || goal.len() != self.width {
             return Vec::new();
@@ -45,7 +55,7 @@ impl Midpoints {
         let from_here = self.distances(here);
         let mut goal = goal.to_vec();
         let mut midpoints = Vec::with_capacity(self.recursions);
-        for _ in 0..self.recursions {
+        while midpoints.len() < self.recursions && more(midpoints.len()) {
             let mut ranked = self.distances(&goal);
             for (distance, here) in ranked.iter_mut().zip(&from_here) {
                 distance.0 = distance.0.max(here.0);
@@ -110,6 +120,8 @@ mod tests {
         let places = plan.iter().map(|midpoint| midpoint.phi[0]);
         assert_eq!(places.collect::<Vec<_>>(), [4.0, 2.0, 1.0]);
         assert_eq!(plan[0].candidates, [4]);
+        let less = line(1, 3).plan_while(&[0.0], &[8.0], |found| found < 2);
+        assert_eq!(less, plan[..2]);
     }
 
     #[test]

@@ -180,18 +180,21 @@ impl PlayData {
         self.gather(rows, device)
     }
 
-    /// `count` states drawn with replacement, row-major; empty for images.
-    pub fn sample_states(&self, count: usize, rng: &mut impl Rng) -> Vec<f32> {
-        let (Rows::States(values), false) = (&self.rows, self.is_empty()) else {
-            return Vec::new();
-        };
+    /// `count` observations drawn with replacement, row-major; bytes of images as numbers.
+    pub fn sample_rows(&self, count: usize, rng: &mut impl Rng) -> Vec<f32> {
         let width = self.shape.len();
-        let mut states = Vec::with_capacity(count * width);
-        for _ in 0..count {
+        let mut drawn = Vec::with_capacity(count * width);
+        for _ in 0..count.min(count * self.len()) {
             let row = self.transitions[rng.random_range(0..self.len())];
-            states.extend_from_slice(&values[row * width..(row + 1) * width]);
+            let row = row * width..(row + 1) * width;
+            match &self.rows {
+                Rows::States(values) => drawn.extend_from_slice(&values[row]),
+                Rows::Images(bytes) => {
+                    drawn.extend(bytes[row].iter().map(|&byte| f32::from(byte)));
+                }
+            }
         }
-        states
+        drawn
     }
 
     fn next_observations(&self, transitions: &[usize], device: &Device) -> Observations {

@@ -38,6 +38,8 @@ pub struct Values {
 pub struct RepresentationLoss {
     /// Sum over both members of the mean over the batch, `[1]`.
     pub loss: Tensor<1>,
+    /// The same per row, whose mean the loss is, `[batch]`.
+    pub per_row: Tensor<1>,
     /// Mean value of both members, `[batch]`.
     pub value: Tensor<1>,
     /// Advantage that picks the expectile, `[batch]`.
@@ -52,20 +54,40 @@ pub fn loss(
     discount: f32,
     expectile: f32,
 ) -> RepresentationLoss {
+    over_steps(values, reached, discount, 1, expectile)
+}
+
+/// As [`loss`], where s' lies `steps` steps after s, none of which costs less than 1.
+pub fn over_steps(
+    values: Values,
+    reached: Tensor<1>,
+    discount: f32,
+    steps: u32,
+    expectile: f32,
+) -> RepresentationLoss {
+    // 1 + γ + … over the steps, and the discount after them.
+    let cost = (0..steps).fold(0.0, |cost, _| 1.0 + discount * cost);
+    let discount = (0..steps).fold(1.0, |product, _| product * discount);
     let [first, second] = members(values.online);
     let [target_1, target_2] = members(values.target);
     let [next_1, next_2] = members(values.target_next);
-    let reward = reached.clone() - 1.0;
+    let reward = (reached.clone() - 1.0) * cost;
     let discount = (reached * -1.0 + 1.0) * discount;
     let backup = |next: Tensor<1>| reward.clone() + discount.clone() * next;
     let next = next_1.clone().min_pair(next_2.clone());
     let advantage = backup(next) - (target_1 + target_2) / 2.0;
     let weight = weights(advantage.clone(), expectile);
-    let regress = |value: Tensor<1>, next: Tensor<1>| {
-        (weight.clone() * (backup(next) - value).square()).mean()
-    };
+    let regress =
+        |value: Tensor<1>, next: Tensor<1>| weight.clone() * (backup(next) - value).square();
+    let misses = [
+        regress(first.clone(), next_1),
+        regress(second.clone(), next_2),
+    ];
+    let [miss_1, miss_2] = misses.clone();
+    let [loss_1, loss_2] = misses.map(Tensor::mean);
     RepresentationLoss {
-        loss: regress(first.clone(), next_1) + regress(second.clone(), next_2),
+        loss: loss_1 + loss_2,
+        per_row: miss_1 + miss_2,
         value: (first + second) / 2.0,
         advantage,
     }
@@ -120,9 +142,31 @@ mod tests {
         // Member 1: 0.9 * ((-2 + 3)^2, 1^2) / 2; member 2: 0.9 * ((-2.5 + 5)^2, 0) / 2.
         let want = 0.9 * (1.0 + 1.0) / 2.0 + 0.9 * 6.25 / 2.0;
         close("loss", &vec(got.loss.clone()), &[want], 1e-6);
+        close(
+            "rows",
+            &[vec(got.per_row.clone()).iter().sum::<f32>() / 2.0],
+            &[want],
+            1e-6,
+        );
         let mut numbers = Numbers::default();
         got.report("value", &mut numbers);
         assert_eq!(numbers.get("value/accept_prob"), Some(1.0));
         assert_eq!(numbers.get("value/v_mean"), Some(-2.25));
+    }
+
+    #[test]
+    fn several_steps_cost_more_and_are_discounted_more() {
+        let device = Device::flex();
+        let both = |value: f32| Tensor::from_floats([[value], [value]], &device);
+        let values = Values {
+            online: both(0.0),
+            target: both(0.0),
+            target_next: both(-8.0),
+        };
+        let reached = Tensor::from_floats([0.0], &device);
+        let got = over_steps(values, reached, 0.5, 3, 0.9);
+        // -(1 + 1/2 + 1/4) - 8 / 8 = -2.75 is behind: weight 0.1 for each member.
+        close("advantage", &vec(got.advantage), &[-2.75], 1e-6);
+        close("rows", &vec(got.per_row), &[2.0 * 0.1 * 2.75 * 2.75], 1e-5);
     }
 }

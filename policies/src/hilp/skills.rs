@@ -38,6 +38,23 @@ pub fn normalised(rows: Tensor<2>, length: f32) -> Tensor<2> {
     rows / norms * length
 }
 
+/// The skill from φ of here to φ of there, brought to the length `length`; zeros where they are
+/// equal.
+pub fn towards(here: &[f32], there: &[f32], length: f32) -> Vec<f32> {
+    let factor = match distance(here, there) {
+        0.0 => 0.0,
+        distance => length / distance,
+    };
+    let pairs = here.iter().zip(there);
+    pairs.map(|(here, there)| (there - here) * factor).collect()
+}
+
+/// Distance of two φ: steps between their states.
+pub fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
+    squares.sum::<f64>().sqrt() as f32
+}
+
 /// ⟨φ(s′) − φ(s), z⟩ per row (equation 9 of the paper), without a scale and without an end of
 /// episodes: `[batch, width]` each.
 pub fn intrinsic_reward(phi: Tensor<2>, next_phi: Tensor<2>, skills: Tensor<2>) -> Tensor<1> {
@@ -63,6 +80,18 @@ mod tests {
         }
         assert_ne!(skills[..7], skills[7..14]);
         assert!(draw(0, 7, 1.0, &mut rng).is_empty());
+    }
+
+    #[test]
+    fn skills_point_to_the_goal() {
+        close(
+            "skill",
+            &towards(&[1.0, 1.0], &[4.0, 5.0], 2.0),
+            &[1.2, 1.6],
+            1e-6,
+        );
+        assert_eq!(towards(&[1.0, 1.0], &[1.0, 1.0], 2.0), [0.0, 0.0]);
+        assert_eq!(distance(&[1.0, 1.0], &[4.0, 5.0]), 5.0);
     }
 
     #[test]

@@ -5,9 +5,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::goal_conditioned::networks as goal_conditioned;
-use super::goal_conditioned::prompt::skill_towards;
 use super::zero_shot::agent as zero_shot;
-use super::zero_shot::prompt::from_goal;
 use super::{ObservationShape, Observations};
 use crate::hilp::goal_conditioned::SkillConfig;
 use crate::hilp::zero_shot::{FeatureKind, ZeroShotConfig};
@@ -60,6 +58,15 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.skill_dim,
             Self::ZeroShot(config) => config.z_dim,
+        }
+    }
+
+    /// How long a skill is as a vector: 1 for the goal-conditioned and √width for the zero-shot
+    /// variant.
+    pub fn skill_length(&self) -> f32 {
+        match self {
+            Self::GoalConditioned(_) => 1.0,
+            Self::ZeroShot(config) => (config.z_dim as f32).sqrt(),
         }
     }
 
@@ -124,12 +131,14 @@ impl Acting {
         }
     }
 
-    /// The skill that moves from φ of the states to φ of the goals, `[batch, φ]` each: of length 1
-    /// for the goal-conditioned and √width for the zero-shot variant.
-    pub fn skill_towards(&self, phi: Tensor<2>, goal: Tensor<2>) -> Tensor<2> {
+    /// φ of both members, `[2, batch, φ]`: what the distance is learned with.
+    pub fn members(&self, observations: Observations) -> Tensor<3> {
         match self {
-            Self::GoalConditioned(_) => skill_towards(phi, goal),
-            Self::ZeroShot(_) => from_goal(phi, goal),
+            Self::GoalConditioned(networks) => networks.value.forward(observations),
+            Self::ZeroShot(networks) => {
+                let encoded = networks.encode(observations);
+                networks.feature_learner.both(encoded)
+            }
         }
     }
 }

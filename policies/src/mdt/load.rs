@@ -11,7 +11,7 @@ use super::model::Mdt;
 use super::statistics::Statistics;
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, apply};
-use crate::error::PolicyError;
+use crate::error::{CheckpointError, PolicyError};
 use crate::language::SentenceEncoder;
 
 /// Named in errors about weights that come from the learner and not from a file.
@@ -38,7 +38,12 @@ pub(super) fn load(
     language: Arc<dyn SentenceEncoder>,
     device: &Device,
 ) -> Result<Loaded, PolicyError> {
-    let Network::Mdt { config, statistics } = &package.network;
+    let Network::Mdt { config, statistics } = &package.network else {
+        return Err(PolicyError::Checkpoint(CheckpointError::Format {
+            path: IN_MEMORY.into(),
+            reason: format!("a policy of family {}, expected mdt", package.spec().family),
+        }));
+    };
     let goals = GoalVectors::new(language, config, &package.language)?;
     let model = apply(
         Mdt::new(config, device),

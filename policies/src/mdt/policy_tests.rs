@@ -277,7 +277,9 @@ fn a_shown_goal_follows_the_weights() {
 #[test]
 fn packages_without_image_goals_take_instructions_only() {
     let package = package();
-    let Network::Mdt { config, statistics } = package.network;
+    let Network::Mdt { config, statistics } = package.network else {
+        panic!("not an MDT");
+    };
     let mut json = serde_json::to_value(&*config).unwrap();
     let fields = json.as_object_mut().unwrap();
     fields.remove("goal_encoder");

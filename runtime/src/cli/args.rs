@@ -75,6 +75,8 @@ pub enum GoalArg {
     Language,
     /// By a picture of the outcome.
     Image,
+    /// By the robot's own state at the outcome.
+    State,
 }
 
 /// Which world the policy acts in.
@@ -182,6 +184,9 @@ pub struct RunArgs {
 #[cfg(feature = "sim")]
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
+    /// What is trained.
+    #[arg(long, value_enum, default_value_t)]
+    pub family: TrainFamily,
     /// Folder for checkpoints, metrics and the finished policy package; resumes if it holds a checkpoint.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     pub out: PathBuf,
@@ -191,7 +196,7 @@ pub struct TrainArgs {
     /// Tasks, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     pub tasks: Vec<String>,
-    /// Demonstrations per task.
+    /// Demonstrations (or episodes of play) per task.
     #[arg(long, value_name = "N")]
     pub demos: Option<usize>,
     /// Optimizer steps.
@@ -209,6 +214,17 @@ pub struct TrainArgs {
     /// Begin with the weights of this policy package instead of random ones.
     #[arg(long, value_name = "DIR")]
     pub init: Option<PathBuf>,
+}
+
+/// Families that can be trained.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TrainFamily {
+    /// Multimodal Diffusion Transformer, from demonstrations.
+    #[default]
+    Mdt,
+    /// Hilbert representations, from play without tasks; see `assets/config/train-hilp.toml`.
+    Hilp,
 }
 
 /// Flags of `eval`.
@@ -236,8 +252,8 @@ pub struct EvalArgs {
     /// Domain shift, for example `camera_pose=2,light=1`.
     #[arg(long, value_name = "KNOBS", default_value = "")]
     pub shift: String,
-    /// How the policy is asked: told the instruction, or shown the last picture of an expert that did
-    /// the same episode.
+    /// How the policy is asked: told the instruction, or shown the last picture or the last
+    /// proprioception of an expert that did the same episode.
     #[arg(long, value_enum, default_value_t, conflicts_with = "experts")]
     pub goal: GoalArg,
     /// Where tensors live.
@@ -342,6 +358,10 @@ pub struct MazeArgs {
     /// Updates.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
+    /// Networks and settings other than the built-in ones (TOML with `[network]` and `[train]`, as
+    /// in a training configuration of HILP).
+    #[arg(long, value_name = "FILE", conflicts_with = "variant")]
+    pub config: Option<PathBuf>,
     /// Seed of play, training and evaluation.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,

@@ -8,7 +8,8 @@ use cerebellum_policies::mdt::inputs::proprioception;
 use cerebellum_policies::training::trajectory::CameraTrack;
 use cerebellum_policies::training::{DemoDataset, Trajectory};
 use cerebellum_sim::{
-    Demonstration, Disturbance, EpisodeConfig, Outcome, Split, Task, demonstrate,
+    CameraConfig, Demonstration, Disturbance, EpisodeConfig, Outcome, Split, Task, demonstrate,
+    play,
 };
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -31,6 +32,12 @@ pub struct DemoPlan {
     pub seed: u64,
     /// Whether the executed actions are disturbed, so that there are recoveries to learn from.
     pub disturbed: bool,
+    /// Ticks of play without a task, instead of demonstrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<usize>,
+    /// Rows and columns of the pictures, 0 for none; as the policy that is shipped sees by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cameras: Option<u32>,
 }
 
 impl DemoPlan {
@@ -46,6 +53,20 @@ impl DemoPlan {
             Split::Train,
             self.seed.wrapping_add(round),
         ))
+    }
+
+    fn record(&self, index: usize) -> anyhow::Result<Demonstration> {
+        let mut config = self.config(index)?;
+        if let Some(side) = self.cameras {
+            config.cameras = match side {
+                0 => Vec::new(),
+                side => CameraConfig::both(side).to_vec(),
+            };
+        }
+        Ok(match self.play {
+            Some(ticks) => play(&config, ticks)?,
+            None => demonstrate(&config, &self.disturbance(index))?,
+        })
     }
 
     const fn disturbance(&self, index: usize) -> Disturbance {
@@ -83,8 +104,8 @@ pub fn prepare(
                 if stop.load(Ordering::Relaxed) {
                     bail!("stopped; what is made so far is kept");
                 }
-                let demonstration = demonstrate(&plan.config(index)?, &plan.disturbance(index))?;
-                if demonstration.outcome == Outcome::Succeeded {
+                let demonstration = plan.record(index)?;
+                if plan.play.is_some() || demonstration.outcome == Outcome::Succeeded {
                     DemoDataset::store(folder, index, &trajectory(&demonstration)?)?;
                 } else {
                     std::fs::write(&marker, b"")?;

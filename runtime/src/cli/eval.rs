@@ -9,6 +9,9 @@ use anyhow::Context as _;
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{ClockKind, EpisodeRequest, Goal, GoalSpec, Tick};
 use cerebellum_policies::device;
+use cerebellum_policies::hilp::inputs::side_by_side;
+use cerebellum_policies::mdt::inputs::proprioception;
+use cerebellum_policies::policy::PolicySpec;
 use cerebellum_sim::{Disturbance, Episode, EpisodeConfig, Outcome, Task, demonstrate};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -102,6 +105,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         goal: match args.goal {
             GoalArg::Language => "language",
             GoalArg::Image => "image",
+            GoalArg::State => "state",
         }
         .to_owned(),
         mean_ticks: ticks as f64 / results.len().max(1) as f64,
@@ -153,24 +157,37 @@ fn run_policy(
         let (control, lockstep) = (ControlConfig::default(), LockstepSettings::default());
         Ok(brain.stepper(&robot, args.seed, control, &inference, &lockstep, None)?)
     };
-    let view = brain.spec().cameras.into_iter();
-    let view = view.map(|camera| camera.name).next().unwrap_or_default();
+    let spec = brain.spec();
     workers(configs, stop, bar, make, |stepper, request, config| {
         let shown = match args.goal {
             GoalArg::Language => None,
-            GoalArg::Image => Some(outcome(config, &view)?),
+            GoalArg::Image | GoalArg::State => Some(outcome(config, &spec, args.goal)?),
         };
         play(stepper, request, config, shown)
     })
 }
 
-/// What a camera sees at the end of an expert's attempt at an episode.
-fn outcome(config: &EpisodeConfig, camera: &str) -> anyhow::Result<GoalSpec> {
-    let run = demonstrate(config, &Disturbance::NONE)?;
-    let mut frames = run.last.frames.into_iter();
-    let frame = frames
-        .find(|frame| frame.camera == camera)
-        .with_context(|| format!("the world has no camera `{camera}`"))?;
+/// What there is to be seen, or the robot's own state, at the end of an expert's attempt at an
+/// episode.
+fn outcome(config: &EpisodeConfig, spec: &PolicySpec, goal: GoalArg) -> anyhow::Result<GoalSpec> {
+    let last = demonstrate(config, &Disturbance::NONE)?.last;
+    if goal == GoalArg::State {
+        let tcp = last.tcp.context("the world gave no tool pose")?;
+        let values = proprioception(&last.joints, &tcp)?;
+        return Ok(GoalSpec::State { values });
+    }
+    // A HILP is shown all of its views, the other policies the first one.
+    let shown = match spec.family.as_str() {
+        "hilp" => spec.cameras.len(),
+        _ => 1,
+    };
+    let views = spec.cameras.iter().take(shown).map(|camera| {
+        let name = &camera.name;
+        last.frame(name)
+            .with_context(|| format!("the world has no camera `{name}`"))
+    });
+    let views = views.collect::<anyhow::Result<Vec<_>>>()?;
+    let frame = side_by_side(&views).context("the policy has no camera to be shown with")?;
     Ok(GoalSpec::Image { frame })
 }
 

@@ -1,5 +1,9 @@
 //! `cerebellum train`.
 
+mod hilp;
+
+pub use hilp::describe;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +19,7 @@ use cerebellum_policies::training::{Outcome, TrainConfig, TrainProgress, Trainer
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
-use super::args::TrainArgs;
+use super::args::{TrainArgs, TrainFamily};
 use super::demos::{DemoPlan, prepare};
 use super::exit::{ExitStatus, Failure};
 use super::{interrupt, progress_bar};
@@ -61,6 +65,9 @@ impl Default for TrainFile {
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, or the run diverges.
 pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
+    if args.family == TrainFamily::Hilp {
+        return hilp::train(args);
+    }
     let file = settings(args)?;
     let stop = interrupt::flag()?;
     let language = StaticTable::embedded()?;
@@ -73,6 +80,8 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         per_task: file.demos,
         seed: 0,
         disturbed: file.disturbed,
+        play: None,
+        cameras: None,
     };
     let held_out = DemoPlan {
         per_task: file.validation,
@@ -144,7 +153,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     progress.set_position(trainer.step());
     let outcome = trainer.run(&stop, &mut |report| {
         progress.set_position(report.step);
-        progress.set_message(describe(report));
+        progress.set_message(losses(report));
         show(&tap, report);
     })?;
     progress.finish();
@@ -195,7 +204,7 @@ fn read(path: &Path) -> anyhow::Result<TrainFile> {
         .with_context(|| format!("{} is not a training configuration", path.display()))
 }
 
-fn describe(report: &TrainProgress) -> String {
+fn losses(report: &TrainProgress) -> String {
     let validation = [
         ("val", report.validation),
         ("shown", report.validation_shown),

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use cerebellum_kinematics::Robot;
 use cerebellum_policies::checkpoint::PolicyPackage;
+use cerebellum_policies::checkpoint::package::Network;
 use cerebellum_policies::device::OpenDevice;
 use cerebellum_policies::error::{CheckpointError, PolicyError};
+use cerebellum_policies::hilp::online::HilpOnlineConfig;
+use cerebellum_policies::hilp::{HilpOnline, HilpPolicy};
 use cerebellum_policies::language::StaticTable;
 use cerebellum_policies::mdt::online::OnlineConfig;
 use cerebellum_policies::mdt::{MdtOnline, MdtPolicy};
-use cerebellum_policies::policy::PolicySpec;
+use cerebellum_policies::online::OnlineModel;
+use cerebellum_policies::policy::{Policy, PolicySpec};
 
 use crate::control::{ActionInterface, ControlConfig, ControlError, Controller};
 use crate::inference::{InferenceConfig, InferenceCore, LockstepPlanner, WeightSlot};
@@ -78,12 +82,13 @@ impl Brain {
         seed: u64,
         config: &InferenceConfig,
     ) -> Result<(InferenceCore, WeightSlot), BrainError> {
-        let policy = MdtPolicy::new(&self.package, self.language.clone(), &self.device.device)?;
+        let (package, device) = (&self.package, &self.device.device);
+        let policy: Box<dyn Policy> = match &package.network {
+            Network::Hilp { .. } => Box::new(HilpPolicy::new(package, device)?),
+            _ => Box::new(MdtPolicy::new(package, self.language.clone(), device)?),
+        };
         let slot = WeightSlot::new();
-        Ok((
-            InferenceCore::new(Box::new(policy), slot.clone(), seed, config),
-            slot,
-        ))
+        Ok((InferenceCore::new(policy, slot.clone(), seed, config), slot))
     }
 
     /// What the policy needs and gives.
@@ -103,25 +108,24 @@ impl Brain {
         slot: WeightSlot,
         seed: u64,
     ) -> Result<LearnerCore, BrainError> {
-        let model = MdtOnline::new(
-            &self.package,
-            OnlineConfig::default(),
-            self.language.clone(),
-            &self.device.device,
-        )?;
+        let (package, device) = (&self.package, &self.device.device);
+        let model: Box<dyn OnlineModel> = match &package.network {
+            Network::Hilp { .. } => {
+                let config = HilpOnlineConfig::default();
+                Box::new(HilpOnline::new(package, config, device)?)
+            }
+            _ => {
+                let language = self.language.clone();
+                let config = OnlineConfig::default();
+                Box::new(MdtOnline::new(package, config, language, device)?)
+            }
+        };
         let bounds: Vec<(f64, f64)> = robot
             .limits()
             .iter()
             .map(|limits| (limits.lower, limits.upper))
             .collect();
-        Ok(LearnerCore::new(
-            Box::new(model),
-            spec,
-            &bounds,
-            config,
-            slot,
-            seed,
-        )?)
+        Ok(LearnerCore::new(model, spec, &bounds, config, slot, seed)?)
     }
 
     /// Everything for a run in lockstep.

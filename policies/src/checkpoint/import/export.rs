@@ -24,6 +24,13 @@ pub fn export(folder: &Path) -> Result<StateDict, CheckpointError> {
         (None, Network::Mdt { config, .. }) => {
             mdt::import::record(config, &package.weights, folder)
         }
+        (None, Network::Hilp { .. }) => {
+            return Err(CheckpointError::Format {
+                path: folder.to_owned(),
+                reason: "a HILP that was not imported has no names of the authors' to go back to"
+                    .into(),
+            });
+        }
     };
     let path = folder.join(IGNORED);
     let ignored = if path.exists() {

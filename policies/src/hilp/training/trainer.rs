@@ -11,12 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::config::PlayTraining;
 use super::learner::Learner;
+use crate::checkpoint::package::Network;
+use crate::checkpoint::{Card, PolicyPackage, collect};
 use crate::error::{CheckpointError, LearnError};
+use crate::hilp::HilpConfig;
 use crate::hilp::goal_conditioned::goals::GoalSampler;
 use crate::hilp::pilot::StatePilot;
 use crate::hilp::play::PlayData;
 use crate::hilp::statistics::Numbers;
 use crate::hilp::variant::{Acting, VariantConfig};
+use crate::mdt::Statistics;
 use crate::policy::Weights;
 use crate::training::metrics::MetricsFile;
 use crate::training::order::stream;
@@ -155,8 +159,29 @@ impl<'a> PlayTrainer<'a> {
 
     /// The networks at work on states, many at once.
     pub fn pilot(&self) -> StatePilot {
-        let width = self.network.observation().len();
-        StatePilot::new(self.acting(), width, self.device.clone())
+        StatePilot::new(self.acting(), &self.network, self.device.clone())
+    }
+
+    /// The policy so far: the networks that act, with states of the data that may become midpoints.
+    pub fn package(
+        &self,
+        config: &HilpConfig,
+        statistics: &Statistics,
+        card: Card,
+    ) -> PolicyPackage {
+        let count = config.midpoints.map_or(0, |midpoints| midpoints.candidates);
+        // A stream that no update draws from, so that every checkpoint has the same candidates.
+        let mut rng = stream(self.train.seed, u64::MAX);
+        PolicyPackage {
+            network: Network::Hilp {
+                config: Box::new(config.clone()),
+                statistics: statistics.clone(),
+                candidates: Arc::new(self.data.sample_rows(count, &mut rng)),
+            },
+            language: String::new(),
+            weights: collect(&self.acting(), 0),
+            card,
+        }
     }
 
     /// Trains until all updates are done or `stop` is raised. `progress` is called every

@@ -5,21 +5,23 @@ mod score;
 mod world;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use cerebellum_policies::device;
 use cerebellum_policies::hilp::ObservationShape;
 use cerebellum_policies::hilp::goal_conditioned::SkillConfig;
-use cerebellum_policies::hilp::goal_conditioned::goals::GoalMix;
-use cerebellum_policies::hilp::training::{PlayProgress, PlayTrainer, PlayTraining};
+use cerebellum_policies::hilp::training::{PlayTrainer, PlayTraining};
 use cerebellum_policies::hilp::variant::VariantConfig;
 use cerebellum_policies::hilp::zero_shot::ZeroShotConfig;
 use cerebellum_policies::training::Outcome;
 use cerebellum_sim::maze::Map;
+use serde::Deserialize;
 
 use super::Figures;
-use crate::cli::args::{BenchArgs, MazeMap, MazeVariant};
+use crate::cli::args::{BenchArgs, MazeArgs, MazeMap, MazeVariant};
 use crate::cli::exit::{ExitStatus, Failure};
+use crate::cli::train::describe;
 use crate::cli::{interrupt, progress_bar};
 use crate::report::{TaskTally, task_table};
 
@@ -38,7 +40,7 @@ pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failu
         MazeMap::Large => ("large", Map::large()),
     };
     let seed = args.maze.seed;
-    let network = network(args.maze.variant);
+    let MazeFile { network, train } = settings(&args.maze).map_err(Failure::input)?;
     let folder = args.maze.out.clone().unwrap_or_else(|| {
         let variant = match args.maze.variant {
             MazeVariant::GoalConditioned => "goal-conditioned",
@@ -48,7 +50,6 @@ pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failu
     });
     let opened = device::open(args.device.into()).map_err(Failure::environment)?;
     let data = world::play(&map, seed).map_err(|reason| Failure::input(anyhow::anyhow!(reason)))?;
-    let train = training(args);
     let mut trainer = PlayTrainer::open(&folder, train.clone(), network, &data, &opened.device)
         .map_err(Failure::input)?;
     let bar = progress_bar("updates", "{pos}/{len} {eta} {msg}");
@@ -100,53 +101,66 @@ pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failu
     })
 }
 
+/// Networks and settings of a run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MazeFile {
+    network: VariantConfig,
+    #[serde(default)]
+    train: PlayTraining,
+}
+
+fn settings(args: &MazeArgs) -> anyhow::Result<MazeFile> {
+    let mut file = match &args.config {
+        Some(path) => read(path)?,
+        None => MazeFile {
+            network: network(args.variant),
+            train: PlayTraining {
+                batch: 256,
+                checkpoint_every: 1000,
+                report_every: 200,
+                ..PlayTraining::default()
+            },
+        },
+    };
+    file.train.steps = args.steps;
+    file.train.seed = args.seed;
+    Ok(file)
+}
+
+fn read(path: &Path) -> anyhow::Result<MazeFile> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text)
+        .with_context(|| format!("{} does not describe networks and a run", path.display()))
+}
+
+/// Places fill two dimensions, so a skill needs few. A random direction of more dimensions hardly
+/// says anything about them, while the direction to a goal says all that it says about them.
+const SKILL_DIM: usize = 8;
+/// Width of the hidden layers.
+const WIDTH: usize = 128;
+
 fn network(variant: MazeVariant) -> VariantConfig {
     let observation = ObservationShape::State { width: 2 };
     match variant {
         MazeVariant::GoalConditioned => VariantConfig::GoalConditioned(SkillConfig {
             observation,
             action_dim: 2,
-            value_hidden: vec![256; 2],
-            actor_hidden: vec![256; 2],
+            skill_dim: SKILL_DIM,
+            value_hidden: vec![WIDTH; 2],
+            actor_hidden: vec![WIDTH; 2],
             ..SkillConfig::default()
         }),
         MazeVariant::ZeroShot => VariantConfig::ZeroShot(ZeroShotConfig {
             observation,
             action_dim: 2,
-            z_dim: 32,
-            hidden_dim: 256,
-            feature_dim: 128,
-            phi_hidden_dim: 256,
+            z_dim: SKILL_DIM,
+            hidden_dim: WIDTH,
+            feature_dim: WIDTH / 2,
+            phi_hidden_dim: WIDTH,
             ..ZeroShotConfig::default()
         }),
     }
-}
-
-fn training(args: &BenchArgs) -> PlayTraining {
-    PlayTraining {
-        steps: args.maze.steps,
-        batch: 256,
-        goals: GoalMix::default(),
-        seed: args.maze.seed,
-        checkpoint_every: 2000,
-        report_every: 200,
-        ..PlayTraining::default()
-    }
-}
-
-fn describe(report: &PlayProgress) -> String {
-    let shown = [
-        ("distance loss", "value/value_loss"),
-        ("mean distance", "value/v_mean"),
-        ("action error", "skill_actor/mse"),
-        ("distance loss", "phi_loss"),
-        ("successor loss", "sf_loss"),
-    ];
-    let shown = shown.iter().filter_map(|(name, key)| {
-        let value = report.numbers.get(*key)?;
-        Some(format!("{name} {value:.3}"))
-    });
-    shown.collect::<Vec<_>>().join("  ")
 }
 
 fn rate(tally: &TaskTally) -> f64 {

@@ -17,8 +17,8 @@ const EPISODES: usize = 200;
 const TICKS: u64 = 250;
 /// Cells from the goal that count as there.
 const THERE: f64 = 0.3;
-/// States of the play that may become midpoints, and how many of them make one.
-const CANDIDATES: usize = 3000;
+/// States of the play that may become midpoints.
+const CANDIDATES: usize = 20_000;
 /// Candidates whose mean is a midpoint, and how often the goal is replaced: the authors' numbers.
 const NEAREST: usize = 50;
 const RECURSIONS: usize = 3;
@@ -48,7 +48,7 @@ pub fn score(
 ) -> Result<Score, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xE7A1);
     let correlation = correlation(map, pilot, &mut rng)?;
-    let candidates = pilot.phi(&data.sample_states(CANDIDATES, &mut rng));
+    let candidates = pilot.phi(&data.sample_rows(CANDIDATES, &mut rng));
     let width = candidates.len() / CANDIDATES;
     let midpoints = Midpoints::new(candidates, width, NEAREST, RECURSIONS);
     let starts = places(map, EPISODES, &mut rng)?;
@@ -142,10 +142,7 @@ fn reach(
         let here = here.collect::<Vec<_>>();
         let goals = open.iter().flat_map(|(.., phi)| *phi).copied();
         let goals = goals.collect::<Vec<_>>();
-        let actions = match midpoints {
-            Some(midpoints) => pilot.act_over(&here, &goals, midpoints),
-            None => pilot.act(&here, &goals),
-        };
+        let actions = pilot.act(&here, &goals, midpoints);
         for ((maze, ..), action) in open.iter_mut().zip(actions.as_chunks::<2>().0) {
             maze.step(*action);
         }

@@ -1,0 +1,194 @@
+//! From observations and goals to what the networks read.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use cerebellum_messages::{Frame, Observation};
+
+use super::config::InputConfig;
+use super::{ObservationShape, Observations};
+use crate::error::PolicyError;
+use crate::mdt::Statistics;
+use crate::mdt::inputs::proprioception;
+
+/// Collects rows on the CPU and moves them to the device as one batch.
+pub struct InputRows<'a> {
+    config: &'a InputConfig,
+    statistics: &'a Statistics,
+    values: Vec<f32>,
+}
+
+impl<'a> InputRows<'a> {
+    /// An empty batch.
+    pub const fn new(config: &'a InputConfig, statistics: &'a Statistics) -> Self {
+        Self {
+            config,
+            statistics,
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds an observation.
+    ///
+    /// # Errors
+    /// If it lacks an input, or one has another size or is not finite.
+    pub fn push(&mut self, observation: &Observation) -> Result<(), PolicyError> {
+        match self.config {
+            InputConfig::Proprioception => {
+                let tcp = observation.tcp.ok_or_else(|| PolicyError::MissingInput {
+                    what: "tool pose".into(),
+                    needed: "forward kinematics of the joint state".into(),
+                })?;
+                let state = proprioception(&observation.joints, &tcp)?;
+                if state.iter().any(|value| !value.is_finite()) {
+                    return Err(PolicyError::InputShape {
+                        what: "proprioception".into(),
+                        expected: "finite numbers".into(),
+                        found: "NaN or infinity".into(),
+                        advice: "check the joint sensors".into(),
+                    });
+                }
+                self.push_states(&state);
+            }
+            InputConfig::Cameras { names, size } => {
+                let mut pictures = Vec::with_capacity(names.len());
+                for name in names {
+                    let frame =
+                        observation
+                            .frame(name)
+                            .ok_or_else(|| PolicyError::MissingInput {
+                                what: format!("image of camera `{name}`"),
+                                needed: format!("a {size}x{size} rgb8 image of it"),
+                            })?;
+                    let found = (frame.width as usize, frame.height as usize);
+                    let shape_is_right = found == (*size, *size)
+                        && frame.data.len() == Frame::expected_len(frame.width, frame.height);
+                    if !shape_is_right {
+                        return Err(PolicyError::InputShape {
+                            what: format!("image of camera `{name}`"),
+                            expected: format!("{size}x{size} rgb8"),
+                            found: format!(
+                                "{}x{} with {} bytes",
+                                frame.width,
+                                frame.height,
+                                frame.data.len()
+                            ),
+                            advice: "set the camera to that size where it is driven, or run a \
+                                     policy that was trained at the camera's"
+                                .into(),
+                        });
+                    }
+                    pictures.push((&frame.data[..], 0, *size));
+                }
+                self.push_pictures(&pictures, *size);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds vectors that are not normalised, row-major.
+    pub fn push_states(&mut self, states: &[f32]) {
+        let width = self.config.shape().len().max(1);
+        for state in states.chunks_exact(width) {
+            self.statistics.normalise(state, &mut self.values);
+        }
+    }
+
+    /// Adds the picture of a goal: the views of all cameras side by side.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn push_goal_picture(&mut self, frame: &Frame) -> Result<(), String> {
+        let InputConfig::Cameras { names, size } = self.config else {
+            return Err("the policy does not see".into());
+        };
+        let expected = names.join("+");
+        if frame.camera != expected {
+            return Err(format!(
+                "its picture is of camera `{}`: the policy needs one of `{expected}`, views side \
+                 by side",
+                frame.camera
+            ));
+        }
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        if (width, height) != (size * names.len(), *size)
+            || frame.data.len() != Frame::expected_len(frame.width, frame.height)
+        {
+            return Err(format!(
+                "its picture is {width}x{height} with {} bytes, expected {}x{size} rgb8",
+                frame.data.len(),
+                size * names.len()
+            ));
+        }
+        let views = (0..names.len()).map(|view| (&frame.data[..], view * size, width));
+        let views = views.collect::<Vec<_>>();
+        self.push_pictures(&views, *size);
+        Ok(())
+    }
+
+    /// Adds a picture of several views: bytes, first column and columns per row of each.
+    fn push_pictures(&mut self, views: &[(&[u8], usize, usize)], size: usize) {
+        for row in 0..size {
+            for column in 0..size {
+                for (bytes, first, columns) in views {
+                    let pixel = 3 * (row * columns + first + column);
+                    let pixel = bytes.get(pixel..pixel + 3).unwrap_or(&[0; 3]);
+                    self.values
+                        .extend(pixel.iter().map(|&byte| f32::from(byte)));
+                }
+            }
+        }
+    }
+
+    /// The rows, normalised, row-major.
+    pub fn values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The batch on a device.
+    pub fn finish(self, device: &Device) -> Observations {
+        on_device(self.values, self.config.shape(), device)
+    }
+}
+
+/// Rows of numbers as a batch of observations.
+pub fn on_device(values: Vec<f32>, shape: ObservationShape, device: &Device) -> Observations {
+    match shape {
+        ObservationShape::State { width } => Observations::states(&values, width, device),
+        ObservationShape::Image {
+            height,
+            width,
+            channels,
+        } => {
+            let rows = values.len() / shape.len().max(1);
+            let shape = [rows, height, width, channels];
+            Observations::Images(Tensor::from_data(TensorData::new(values, shape), device))
+        }
+    }
+}
+
+/// The views of several cameras side by side, as a goal of a policy that sees. `None` if there is
+/// no picture or their heights differ.
+pub fn side_by_side(frames: &[&Frame]) -> Option<Frame> {
+    let first = frames.first()?;
+    let whole = |frame: &&&Frame| {
+        frame.height == first.height
+            && frame.data.len() == Frame::expected_len(frame.width, frame.height)
+    };
+    if !frames.iter().all(|frame| whole(&frame)) {
+        return None;
+    }
+    let mut data = Vec::new();
+    for row in 0..first.height as usize {
+        for frame in frames {
+            let bytes = 3 * frame.width as usize;
+            data.extend_from_slice(frame.data.get(row * bytes..(row + 1) * bytes)?);
+        }
+    }
+    let names = frames.iter().map(|frame| frame.camera.as_str());
+    Some(Frame {
+        camera: names.collect::<Vec<_>>().join("+"),
+        stamp: first.stamp,
+        width: frames.iter().map(|frame| frame.width).sum(),
+        height: first.height,
+        data: data.into(),
+    })
+}

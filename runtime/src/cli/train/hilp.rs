@@ -1,0 +1,232 @@
+//! `cerebellum train --family hilp`: from play without tasks.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use cerebellum_policies::checkpoint::Card;
+use cerebellum_policies::device;
+use cerebellum_policies::hilp::HilpConfig;
+use cerebellum_policies::hilp::config::{InputConfig, MidpointConfig};
+use cerebellum_policies::hilp::goal_conditioned::SkillConfig;
+use cerebellum_policies::hilp::training::{PlayProgress, PlayTrainer, PlayTraining, play_data};
+use cerebellum_policies::hilp::variant::VariantConfig;
+use cerebellum_policies::training::Outcome;
+use cerebellum_policies::training::trainer::POLICY_FOLDER;
+use cerebellum_sim::{CONTROL_PERIOD_NANOS, ROTATION_SCALE, TRANSLATION_SCALE, Task};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::args::TrainArgs;
+use crate::cli::demos::{DemoPlan, prepare};
+use crate::cli::exit::{ExitStatus, Failure};
+use crate::cli::{interrupt, progress_bar};
+
+/// Content of a training configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HilpFile {
+    /// Whose things are played with, in turn.
+    tasks: Vec<String>,
+    /// Episodes of play per task.
+    plays: usize,
+    /// Ticks of an episode of play.
+    ticks: usize,
+    /// What the networks read.
+    inputs: InputConfig,
+    /// Midpoint planning.
+    midpoints: MidpointConfig,
+    /// Actions per chunk, all the same.
+    horizon: usize,
+    /// The networks; small goal-conditioned ones on the inputs by default.
+    network: Option<VariantConfig>,
+    /// Settings of the run.
+    train: PlayTraining,
+}
+
+impl Default for HilpFile {
+    fn default() -> Self {
+        Self {
+            tasks: Task::ALL.map(|task| task.name().to_owned()).to_vec(),
+            plays: 100,
+            ticks: 200,
+            inputs: InputConfig::Proprioception,
+            midpoints: MidpointConfig::default(),
+            horizon: 6,
+            network: None,
+            train: PlayTraining::default(),
+        }
+    }
+}
+
+/// Trains a policy and writes a package.
+///
+/// # Errors
+/// If the configuration, the data or the folder cannot be used, or the run diverges.
+pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
+    let file = settings(args).map_err(Failure::input)?;
+    if args.init.is_some() || args.record.is_some() {
+        return Err(Failure::input(anyhow::anyhow!(
+            "--init and --record are not for the family hilp"
+        )));
+    }
+    let stop = interrupt::flag()?;
+    let opened = device::open(args.device.into()).map_err(Failure::environment)?;
+    let config = policy(&file);
+    if let Some(problem) = config.problem() {
+        return Err(Failure::input(anyhow::anyhow!(problem)));
+    }
+    let plan = DemoPlan {
+        tasks: file.tasks.clone(),
+        per_task: file.plays,
+        seed: 0,
+        disturbed: false,
+        play: Some(file.ticks),
+        cameras: Some(match &file.inputs {
+            InputConfig::Proprioception => 0,
+            InputConfig::Cameras { size, .. } => *size as u32,
+        }),
+    };
+    let bar = progress_bar("episodes of play", "{pos}/{len} {per_sec} {eta}");
+    let play = prepare(&args.out.join("play"), &plan, &stop, &bar).map_err(Failure::input)?;
+    bar.finish_and_clear();
+    let (data, statistics) = play_data(&play, &file.inputs).map_err(Failure::input)?;
+    println!(
+        "{} episodes of play, {} transitions; device {}",
+        play.episodes().len(),
+        data.len(),
+        opened.name
+    );
+    let (network, run) = (config.network.clone(), file.train.clone());
+    let mut trainer = PlayTrainer::open(&args.out, run, network, &data, &opened.device)
+        .map_err(Failure::input)?;
+    std::fs::write(
+        args.out.join("train.toml"),
+        toml::to_string_pretty(&file).unwrap_or_default(),
+    )
+    .map_err(Failure::environment)?;
+    let folder = args.out.join(POLICY_FOLDER);
+    let card = card(&file, args, &opened.name);
+    let bar = progress_bar("updates", "{pos}/{len} {eta} {msg}");
+    bar.set_length(file.train.steps);
+    bar.set_position(trainer.step());
+    let outcome = trainer.run(
+        &stop,
+        &mut |report| {
+            bar.set_position(report.step);
+            bar.set_message(describe(report));
+        },
+        &mut |trainer| {
+            let card = Card {
+                training: format!(
+                    "{}; {} of {} updates",
+                    card.training,
+                    trainer.step(),
+                    file.train.steps
+                ),
+                ..card.clone()
+            };
+            Ok(trainer.package(&config, &statistics, card).save(&folder)?)
+        },
+    )?;
+    bar.finish();
+    Ok(match outcome {
+        Outcome::Finished => {
+            println!("policy written to {}", folder.display());
+            ExitStatus::Success
+        }
+        Outcome::Stopped => {
+            println!(
+                "stopped at update {}; the same command goes on from there. The policy so far is \
+                 in {}",
+                trainer.step(),
+                folder.display()
+            );
+            ExitStatus::Interrupted
+        }
+    })
+}
+
+/// The losses of a report in a line.
+pub fn describe(report: &PlayProgress) -> String {
+    let shown = [
+        ("distance loss", "value/value_loss"),
+        ("mean distance", "value/v_mean"),
+        ("action error", "skill_actor/mse"),
+        ("distance loss", "phi_loss"),
+        ("successor loss", "sf_loss"),
+    ];
+    let shown = shown.iter().filter_map(|(name, key)| {
+        let value = report.numbers.get(*key)?;
+        Some(format!("{name} {value:.3}"))
+    });
+    shown.collect::<Vec<_>>().join("  ")
+}
+
+fn policy(file: &HilpFile) -> HilpConfig {
+    let network = file.network.clone().unwrap_or_else(|| {
+        VariantConfig::GoalConditioned(SkillConfig {
+            observation: file.inputs.shape(),
+            action_dim: cerebellum_messages::TCP_DELTA_DIM,
+            value_hidden: vec![256; 2],
+            actor_hidden: vec![256; 2],
+            ..SkillConfig::default()
+        })
+    });
+    HilpConfig {
+        name: "hilp-tabletop".into(),
+        inputs: file.inputs.clone(),
+        network,
+        midpoints: Some(file.midpoints),
+        horizon: file.horizon,
+        rate_hz: 1e9 / CONTROL_PERIOD_NANOS as f64,
+        translation_scale: TRANSLATION_SCALE,
+        rotation_scale: ROTATION_SCALE,
+    }
+}
+
+fn settings(args: &TrainArgs) -> anyhow::Result<HilpFile> {
+    let mut file = match &args.config {
+        Some(path) => read(path)?,
+        None => HilpFile::default(),
+    };
+    if !args.tasks.is_empty() {
+        file.tasks.clone_from(&args.tasks);
+    }
+    for task in &file.tasks {
+        task.parse::<Task>()?;
+    }
+    file.plays = args.demos.unwrap_or(file.plays);
+    file.train.steps = args.steps.unwrap_or(file.train.steps);
+    file.train.seed = args.seed.unwrap_or(file.train.seed);
+    Ok(file)
+}
+
+fn read(path: &Path) -> anyhow::Result<HilpFile> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a training configuration of the family hilp",
+            path.display()
+        )
+    })
+}
+
+fn card(file: &HilpFile, args: &TrainArgs, device: &str) -> Card {
+    let config = args.config.as_ref();
+    let config = config.map_or_else(String::new, |path| format!(" --config {}", path.display()));
+    Card {
+        data: format!(
+            "{} episodes of {} ticks of play per task's things ({}), training split from seed 0; \
+             no rewards, no labels",
+            file.plays,
+            file.ticks,
+            file.tasks.join(", ")
+        ),
+        training: format!(
+            "cerebellum train --family hilp{config} --seed {}; on {device}",
+            file.train.seed
+        ),
+        results: "see metrics.jsonl beside the weights".to_owned(),
+        limits: "trained in the embedded world only".to_owned(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+    }
+}
