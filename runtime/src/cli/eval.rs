@@ -62,7 +62,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         &args.shift,
         ClockKind::Lockstep,
     );
-    let configs: Vec<(EpisodeRequest, EpisodeConfig)> = requests
+    let mut configs: Vec<(EpisodeRequest, EpisodeConfig)> = requests
         .into_iter()
         .map(|request| {
             let config = crate::run::world::configure(&request, Default::default())?;
@@ -81,7 +81,11 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
     } else {
         let opened = device::open(args.device.into()).map_err(Failure::environment)?;
         let brain = Brain::load(args.policy.as_deref(), opened).map_err(Failure::input)?;
-        let name = brain.spec().name;
+        let spec = brain.spec();
+        for (_, config) in &mut configs {
+            look_as(config, &spec);
+        }
+        let name = spec.name;
         let results = run_policy(args, &brain, &configs, &stop, &bar)?;
         (name, brain.device().to_owned(), results)
     };
@@ -165,6 +169,18 @@ fn run_policy(
         };
         play(stepper, request, config, shown)
     })
+}
+
+/// Leaves the cameras that a policy looks through, with pictures of its size.
+fn look_as(config: &mut EpisodeConfig, spec: &PolicySpec) {
+    config.cameras.retain_mut(|camera| {
+        let name = camera.view.name();
+        let found = spec.cameras.iter().find(|wanted| wanted.name == name);
+        if let Some(wanted) = found {
+            (camera.width, camera.height) = (wanted.width, wanted.height);
+        }
+        found.is_some()
+    });
 }
 
 /// What there is to be seen, or the robot's own state, at the end of an expert's attempt at an
