@@ -2,11 +2,11 @@
 
 use cerebellum_kinematics::TcpServo;
 use cerebellum_messages::Observation;
-use glam::DVec3;
 use rand_chacha::ChaCha8Rng;
 
+use crate::expert::drive;
 use crate::random::{Stream, chance, generator, normal};
-use crate::{Episode, EpisodeConfig, Expert, Outcome, ROTATION_SCALE, SimError, TRANSLATION_SCALE};
+use crate::{Episode, EpisodeConfig, Expert, Outcome, SimError};
 
 /// Disturbance of the executed actions, so that demonstrations hold recoveries. The recorded
 /// actions stay those of the expert: execute noisy, label clean.
@@ -86,13 +86,7 @@ pub fn demonstrate(
         let observation = episode.observe()?;
         let action = Expert.act(&episode);
         let executed = noise.disturb(&action);
-        let translation = DVec3::new(executed[0], executed[1], executed[2]);
-        let rotation = DVec3::new(executed[3], executed[4], executed[5]);
-        let step = servo.advance(
-            translation * TRANSLATION_SCALE,
-            rotation * ROTATION_SCALE,
-            executed[6] > 0.0,
-        );
+        let step = drive(&mut servo, executed);
         steps.push(Step {
             observation,
             action,

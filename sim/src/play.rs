@@ -10,9 +10,9 @@ use glam::DVec3;
 use rand_chacha::ChaCha8Rng;
 
 use crate::demonstrate::{Demonstration, Step};
-use crate::expert::{Hand, TRAVEL, Wish, facing};
+use crate::expert::{Hand, TRAVEL, Wish, drive, facing};
 use crate::random::{Stream, between, chance, generator, index, normal};
-use crate::{Episode, EpisodeConfig, ROTATION_SCALE, SimError, TRANSLATION_SCALE};
+use crate::{Episode, EpisodeConfig, SimError};
 
 /// Where the hand goes (m): forwards, sideways and up.
 const REACH: [[f64; 2]; 3] = [[0.28, 0.62], [-0.28, 0.28], [0.03, 0.32]];
@@ -64,12 +64,7 @@ pub fn play(config: &EpisodeConfig, ticks: usize) -> Result<Demonstration, SimEr
             *value = (*value + (TREMOR * normal(&mut rng)) as f32).clamp(-1.0, 1.0);
         }
         let observation = episode.observe()?;
-        let [x, y, z, u, v, w, gripper] = action.map(f64::from);
-        let step = servo.advance(
-            DVec3::new(x, y, z) * TRANSLATION_SCALE,
-            DVec3::new(u, v, w) * ROTATION_SCALE,
-            gripper > 0.0,
-        );
+        let step = drive(&mut servo, action.map(f64::from));
         steps.push(Step {
             observation,
             action,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::file::{read_tensors, write_atomically, write_tensors};
-use crate::error::CheckpointError;
+use crate::error::{CheckpointError, PolicyError};
 use crate::hilp::HilpConfig;
 use crate::mdt::{MdtConfig, Statistics};
 use crate::policy::{PolicySpec, WeightTensor, Weights};
@@ -20,6 +20,9 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const CANDIDATES: &str = "candidates.safetensors";
 /// Key of the only tensor in [`CANDIDATES`].
 const CANDIDATES_KEY: &str = "states";
+/// Named in errors about weights that come from memory (the learner, a package read before) and not
+/// from a file.
+pub(crate) const IN_MEMORY: &str = "weights in memory";
 /// Version of the folder's format.
 pub const FORMAT: u32 = 1;
 
@@ -65,6 +68,23 @@ pub enum Network {
 }
 
 impl Network {
+    /// That this is not the network of another family.
+    pub(crate) fn refuse(&self, expected: &str) -> PolicyError {
+        let found = self.spec().family;
+        PolicyError::Checkpoint(CheckpointError::Format {
+            path: IN_MEMORY.into(),
+            reason: format!("a policy of family {found}, expected {expected}"),
+        })
+    }
+
+    /// What the policy needs and gives.
+    fn spec(&self) -> PolicySpec {
+        match self {
+            Self::Mdt { config, .. } => config.spec(),
+            Self::Hilp { config, .. } => config.spec(),
+        }
+    }
+
     /// What is wrong with the description, if anything.
     fn problem(&self) -> Option<String> {
         let (problem, statistics, width) = match self {
@@ -75,11 +95,18 @@ impl Network {
                 config, statistics, ..
             } => (config.problem(), statistics, config.inputs.statistics()),
         };
-        let fits = statistics.proprioception_mean.len() == width
-            && statistics.proprioception_std.len() == width;
-        let wrong =
-            || format!("statistics must hold {width} numbers, one per proprioception input");
-        problem.or_else(|| (!fits).then(wrong))
+        let found = [
+            statistics.proprioception_mean.len(),
+            statistics.proprioception_std.len(),
+        ];
+        let wrong = || {
+            format!(
+                "statistics must hold {width} numbers, one per proprioception input: it has {} \
+                 means and {} deviations",
+                found[0], found[1]
+            )
+        };
+        problem.or_else(|| (found != [width; 2]).then(wrong))
     }
 }
 
@@ -111,10 +138,7 @@ pub struct PolicyPackage {
 impl PolicyPackage {
     /// What the policy needs and gives, without building it.
     pub fn spec(&self) -> PolicySpec {
-        match &self.network {
-            Network::Mdt { config, .. } => config.spec(),
-            Network::Hilp { config, .. } => config.spec(),
-        }
+        self.network.spec()
     }
 
     /// Writes the folder, each file atomically, weights first.
@@ -205,20 +229,21 @@ impl PolicyPackage {
 /// States that may become midpoints.
 fn read_candidates(path: &Path, config: &HilpConfig) -> Result<Arc<Vec<f32>>, CheckpointError> {
     let width = config.inputs.shape().len();
-    let tensor = read_tensors(path)?.remove(CANDIDATES_KEY);
-    match tensor {
-        Some(tensor)
-            if tensor.shape.len() == 2
-                && tensor.shape[1] == width
-                && tensor.values.iter().all(|value| value.is_finite()) =>
-        {
-            Ok(Arc::new(tensor.values))
+    let found = match read_tensors(path)?.remove(CANDIDATES_KEY) {
+        None => "no such key".to_owned(),
+        Some(tensor) if tensor.shape.len() != 2 || tensor.shape[1] != width => {
+            format!("shape {:?}", tensor.shape)
         }
-        _ => Err(CheckpointError::Format {
-            path: path.to_owned(),
-            reason: format!(
-                "expected finite rows of {width} numbers under the key `{CANDIDATES_KEY}`"
-            ),
-        }),
-    }
+        Some(tensor) if tensor.values.iter().any(|value| !value.is_finite()) => {
+            "NaN or infinity".to_owned()
+        }
+        Some(tensor) => return Ok(Arc::new(tensor.values)),
+    };
+    Err(CheckpointError::Format {
+        path: path.to_owned(),
+        reason: format!(
+            "expected finite rows of {width} numbers under the key `{CANDIDATES_KEY}`, found \
+             {found}: write the package anew, as `cerebellum train --family hilp` does"
+        ),
+    })
 }

@@ -7,7 +7,7 @@ use super::config::InputConfig;
 use super::{ObservationShape, Observations};
 use crate::error::PolicyError;
 use crate::mdt::Statistics;
-use crate::mdt::inputs::proprioception;
+use crate::mdt::inputs::{robot_state, square_pixels};
 
 /// Collects rows on the CPU and moves them to the device as one batch.
 pub struct InputRows<'a> {
@@ -33,50 +33,14 @@ impl<'a> InputRows<'a> {
     pub fn push(&mut self, observation: &Observation) -> Result<(), PolicyError> {
         match self.config {
             InputConfig::Proprioception => {
-                let tcp = observation.tcp.ok_or_else(|| PolicyError::MissingInput {
-                    what: "tool pose".into(),
-                    needed: "forward kinematics of the joint state".into(),
-                })?;
-                let state = proprioception(&observation.joints, &tcp)?;
-                if state.iter().any(|value| !value.is_finite()) {
-                    return Err(PolicyError::InputShape {
-                        what: "proprioception".into(),
-                        expected: "finite numbers".into(),
-                        found: "NaN or infinity".into(),
-                        advice: "check the joint sensors".into(),
-                    });
-                }
+                let state = robot_state(observation)?;
                 self.push_states(&state);
             }
             InputConfig::Cameras { names, size } => {
                 let mut pictures = Vec::with_capacity(names.len());
                 for name in names {
-                    let frame =
-                        observation
-                            .frame(name)
-                            .ok_or_else(|| PolicyError::MissingInput {
-                                what: format!("image of camera `{name}`"),
-                                needed: format!("a {size}x{size} rgb8 image of it"),
-                            })?;
-                    let found = (frame.width as usize, frame.height as usize);
-                    let shape_is_right = found == (*size, *size)
-                        && frame.data.len() == Frame::expected_len(frame.width, frame.height);
-                    if !shape_is_right {
-                        return Err(PolicyError::InputShape {
-                            what: format!("image of camera `{name}`"),
-                            expected: format!("{size}x{size} rgb8"),
-                            found: format!(
-                                "{}x{} with {} bytes",
-                                frame.width,
-                                frame.height,
-                                frame.data.len()
-                            ),
-                            advice: "set the camera to that size where it is driven, or run a \
-                                     policy that was trained at the camera's"
-                                .into(),
-                        });
-                    }
-                    pictures.push((&frame.data[..], 0, *size));
+                    let pixels = square_pixels(observation, name, *size)?;
+                    pictures.push((pixels, 0, *size));
                 }
                 self.push_pictures(&pictures, *size);
             }

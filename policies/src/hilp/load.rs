@@ -7,13 +7,10 @@ use burn::tensor::Device;
 
 use super::config::HilpConfig;
 use super::variant::Acting;
-use crate::checkpoint::package::Network;
+use crate::checkpoint::package::{IN_MEMORY, Network};
 use crate::checkpoint::{PolicyPackage, apply};
-use crate::error::{CheckpointError, PolicyError};
+use crate::error::PolicyError;
 use crate::mdt::Statistics;
-
-/// Named in errors about weights that come from the learner and not from a file.
-pub(super) const IN_MEMORY: &str = "weights in memory";
 
 /// A HILP of a package.
 pub(super) struct Loaded {
@@ -36,13 +33,7 @@ pub(super) fn load(package: &PolicyPackage, device: &Device) -> Result<Loaded, P
         candidates,
     } = &package.network
     else {
-        return Err(PolicyError::Checkpoint(CheckpointError::Format {
-            path: IN_MEMORY.into(),
-            reason: format!(
-                "a policy of family {}, expected hilp",
-                package.spec().family
-            ),
-        }));
+        return Err(package.network.refuse("hilp"));
     };
     let fresh = Acting::new(&config.network, device);
     Ok(Loaded {

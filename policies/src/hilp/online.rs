@@ -6,7 +6,6 @@
 //! over that many steps; the actor stays, and the trust region of whoever accepts new weights bounds
 //! what the moved skills do to its actions.
 
-use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -19,22 +18,21 @@ use serde::{Deserialize, Serialize};
 use super::Observations;
 use super::config::HilpConfig;
 use super::inputs::InputRows;
-use super::load::{IN_MEMORY, Loaded, load};
+use super::load::{Loaded, load};
 use super::policy::{action, skill_towards};
 use super::prompt::Prompt;
 use super::representation::{self, Values, value};
 use super::statistics::host;
 use super::variant::{Acting, VariantConfig};
-use crate::checkpoint::{PolicyPackage, apply};
+use crate::checkpoint::PolicyPackage;
 use crate::error::{LearnError, PolicyError};
 use crate::mdt::Statistics;
 use crate::online::{
     EvaluationReport, ExperienceBatch, ObjectiveId, ObjectiveSpec, OnlineModel, StepReport,
 };
 use crate::policy::Weights;
-use crate::training::adamw::{AdamW, AdamWConfig};
-use crate::training::average::Average;
-use crate::training::gradients::GradientSet;
+use crate::training::adamw::AdamWConfig;
+use crate::training::shadow::{Pace, Shadow, not_finite};
 use crate::training::target::follow;
 
 /// Name of the objective.
@@ -85,12 +83,9 @@ pub struct HilpOnline {
     online: HilpOnlineConfig,
     statistics: Statistics,
     device: Device,
-    acting: Acting,
+    shadow: Shadow<Acting>,
     /// Slow copy, without gradients, which the distances regress on.
     slow: Acting,
-    optimiser: AdamW,
-    average: Average,
-    generation: u64,
 }
 
 impl HilpOnline {
@@ -111,15 +106,12 @@ impl HilpOnline {
             ..
         } = load(package, &device)?;
         Ok(Self {
-            average: Average::of(&acting),
             slow: acting.valid(),
-            optimiser: AdamW::new(online.adamw),
+            shadow: Shadow::new(acting, online.adamw, package.weights.generation),
             config,
             online,
             statistics,
             device,
-            acting,
-            generation: package.weights.generation,
         })
     }
 
@@ -223,13 +215,6 @@ impl HilpOnline {
     }
 }
 
-fn not_finite(what: &'static str) -> LearnError {
-    LearnError::NonFinite {
-        what,
-        objective: DISTANCE.into(),
-    }
-}
-
 impl OnlineModel for HilpOnline {
     fn objectives(&self) -> Vec<ObjectiveSpec> {
         vec![ObjectiveSpec {
@@ -247,34 +232,18 @@ impl OnlineModel for HilpOnline {
         objective: &ObjectiveId,
     ) -> Result<StepReport, LearnError> {
         let begun = Instant::now();
-        let total = self.losses(&self.acting, batch, objective)?.mean();
-        let loss = total.clone().try_into_scalar::<f32>().unwrap_or(f32::NAN);
-        if !loss.is_finite() {
-            return Err(not_finite("loss"));
-        }
-        let trained = &self.online.trained;
-        let gradients = GradientSet::take(&self.acting, total.backward(), |key| {
-            trained.iter().any(|start| key.starts_with(start))
-        });
-        let grad_norm = gradients.norm();
-        if !grad_norm.is_finite() {
-            return Err(not_finite("gradient"));
-        }
-        let gradients = if grad_norm > self.online.clip {
-            gradients.scaled(self.online.clip / grad_norm)
-        } else {
-            gradients
+        let before = self.shadow.model().clone();
+        let losses = self.losses(&before, batch, objective)?;
+        let pace = Pace {
+            learning_rate: self.online.learning_rate,
+            clip: self.online.clip,
+            average_decay: self.online.average_decay,
+            trained: &self.online.trained,
         };
+        let report = self.shadow.step(losses, pace, objective, begun)?;
         let [_, _, rate] = self.constants();
-        self.slow = follow(self.slow.clone(), &self.acting, rate);
-        let rate = self.online.learning_rate;
-        self.acting = self.optimiser.step(self.acting.clone(), gradients, rate);
-        self.average.update(&self.acting, self.online.average_decay);
-        Ok(StepReport {
-            loss,
-            grad_norm,
-            elapsed: begun.elapsed(),
-        })
+        self.slow = follow(self.slow.clone(), &before, rate);
+        Ok(report)
     }
 
     fn evaluate(
@@ -283,27 +252,22 @@ impl OnlineModel for HilpOnline {
         batch: &ExperienceBatch,
         objective: &ObjectiveId,
     ) -> Result<EvaluationReport, LearnError> {
-        let acting =
-            apply(self.acting.valid(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
+        let acting = self.shadow.candidate(weights)?;
         let losses = host(self.losses(&acting, batch, objective)?);
         if losses.iter().any(|loss| !loss.is_finite()) {
-            return Err(not_finite("loss"));
+            return Err(not_finite("loss", objective));
         }
         let actions = self.actions(&acting, batch)?;
         Ok(EvaluationReport { losses, actions })
     }
 
     fn snapshot(&self) -> Weights {
-        self.average.weights(self.generation)
+        self.shadow.snapshot()
     }
 
     fn restore(&mut self, weights: &Weights) -> Result<(), LearnError> {
-        self.acting =
-            apply(self.acting.clone(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
-        self.slow = self.acting.valid();
-        self.average = Average::of(&self.acting);
-        self.optimiser = AdamW::new(self.online.adamw);
-        self.generation = weights.generation;
+        self.shadow.restore(weights)?;
+        self.slow = self.shadow.model().valid();
         Ok(())
     }
 }

@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use cerebellum_messages::{Frame, Goal, GoalSpec, JointState, Observation, Stamp, TcpPose, Tick};
 
-use super::{Mdt, Statistics};
+use super::{Mdt, Statistics, import};
+use crate::checkpoint::import::StateDict;
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{Card, PolicyPackage, collect};
-use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
+use crate::mdt::config::{DenoiserConfig, ForesightConfig, MdtConfig, TABLETOP_PROPRIOCEPTION};
 use crate::training::tests::tiny;
 
 /// Fresh weights of the small network.
@@ -81,4 +84,37 @@ pub fn shown_goal(id: u64, column: usize) -> Goal {
         id,
         spec: GoalSpec::Image { frame },
     }
+}
+
+/// Makes the authors' transformer and foresight small.
+pub fn shrink(config: &mut MdtConfig) {
+    let denoiser = config.denoiser.clone();
+    config.denoiser = DenoiserConfig {
+        width: 16,
+        heads: 8,
+        encoder_layers: 1,
+        decoder_layers: 2,
+        observation_dim: 12,
+        goal_dim: 20,
+        horizon: 4,
+        ..denoiser
+    };
+    config.foresight = Some(ForesightConfig {
+        resolution: 8,
+        patch: 4,
+        width: 8,
+        layers: 1,
+        ..config.foresight.clone().unwrap()
+    });
+}
+
+/// Fresh weights of a configuration under the authors' names.
+pub fn in_authors_names(config: &MdtConfig) -> StateDict {
+    let device = Device::flex();
+    device.seed(11);
+    let weights = collect(&Mdt::new(config, &device), 0);
+    let made = Path::new("made");
+    import::record(config, &weights, made)
+        .undo(&weights.tensors, &StateDict::default(), made)
+        .unwrap()
 }

@@ -140,7 +140,7 @@ impl GoalVectors {
                 ),
             });
         }
-        let pixels = checked_pixels(frame, &self.camera)?;
+        let pixels = checked_pixels(frame, &self.camera.name, self.camera.size)?;
         let mut values = Vec::with_capacity(pixels.len());
         Normaliser::default().apply(pixels, &mut values);
         let size = self.camera.size;

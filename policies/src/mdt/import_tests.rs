@@ -5,16 +5,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::Device;
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
-use super::config::{DenoiserConfig, ForesightConfig, MdtConfig, NoiseInput};
-use super::{Mdt, import};
+use super::config::{DenoiserConfig, MdtConfig, NoiseInput};
+use super::fixtures::{in_authors_names, shrink};
+use super::import;
+use crate::checkpoint::PolicyPackage;
 use crate::checkpoint::import::record::{IGNORED, ImportRecord, RECORD};
 use crate::checkpoint::import::transfer::Fate;
 use crate::checkpoint::import::{Entry, StateDict, WeightsChoice, export, open, open_weights};
-use crate::checkpoint::{PolicyPackage, collect};
 use crate::error::CheckpointError;
 use crate::nn::ResNetConfig;
 
@@ -29,24 +29,8 @@ fn small() -> MdtConfig {
         };
         camera.encoder.stem.channels = 16;
     }
-    config.denoiser = DenoiserConfig {
-        width: 16,
-        heads: 8,
-        encoder_layers: 1,
-        decoder_layers: 2,
-        observation_dim: 12,
-        goal_dim: 20,
-        action_dim: 5,
-        horizon: 4,
-        ..config.denoiser
-    };
-    config.foresight = Some(ForesightConfig {
-        resolution: 8,
-        patch: 4,
-        width: 8,
-        layers: 1,
-        ..config.foresight.unwrap()
-    });
+    shrink(&mut config);
+    config.denoiser.action_dim = 5;
     config
 }
 
@@ -62,14 +46,7 @@ fn entry(shape: &[usize], values: &[f32]) -> Entry {
 
 /// What the authors' agent of a configuration would save.
 fn authors(config: &MdtConfig) -> StateDict {
-    let device = Device::flex();
-    device.seed(11);
-    let weights = collect(&Mdt::new(config, &device), 0);
-    let record = import::record(config, &weights, Path::new("made"));
-    let none = StateDict::default();
-    let mut state = record
-        .undo(&weights.tensors, &none, Path::new("made"))
-        .unwrap();
+    let mut state = in_authors_names(config);
     for (key, shape) in [
         ("logit_scale", &[][..]),
         ("model.inner_model.proprio_emb.0.weight", &[2, 3]),

@@ -11,14 +11,14 @@ use cerebellum_messages::{Goal, GoalKind, GoalSpec};
 use safetensors::tensor::Dtype;
 use serde_json::json;
 
-use super::config::{DenoiserConfig, ForesightConfig, MdtConfig, ObservationInput, VoltronConfig};
-use super::fixtures::{goal, observation_of};
+use super::config::{MdtConfig, ObservationInput, VoltronConfig};
+use super::fixtures::{goal, in_authors_names, observation_of, shrink};
 use super::goal_encoder::GoalEncoderConfig;
-use super::{Mdt, MdtPolicy, import};
+use super::{MdtPolicy, import};
 use crate::checkpoint::import::record::{IGNORED, ImportRecord};
 use crate::checkpoint::import::transfer::Fate;
 use crate::checkpoint::import::{Entry, StateDict, WeightsChoice, export, open, open_weights};
-use crate::checkpoint::{PolicyPackage, collect, specs};
+use crate::checkpoint::{PolicyPackage, specs};
 use crate::clip::{TextConfig, TransformerConfig, VisionTransformerConfig};
 use crate::error::{CheckpointError, PolicyError};
 use crate::nn::PerceiverConfig;
@@ -74,24 +74,8 @@ fn small() -> MdtConfig {
             ..PerceiverConfig::mdt_v()
         },
     });
-    config.denoiser = DenoiserConfig {
-        width: 16,
-        heads: 8,
-        encoder_layers: 1,
-        decoder_layers: 2,
-        observation_dim: 12,
-        goal_dim: 20,
-        horizon: 4,
-        observation: ObservationInput::Latents { count: 2 },
-        ..config.denoiser
-    };
-    config.foresight = Some(ForesightConfig {
-        resolution: 8,
-        patch: 4,
-        width: 8,
-        layers: 1,
-        ..config.foresight.unwrap()
-    });
+    shrink(&mut config);
+    config.denoiser.observation = ObservationInput::Latents { count: 2 };
     config
 }
 
@@ -116,15 +100,8 @@ fn entry(key: &str, shape: &[usize]) -> Entry {
 
 /// What the authors' agent of [`small`] would save: with the language model in place of its answer.
 fn authors() -> StateDict {
-    let config = small();
+    let ours = in_authors_names(&small());
     let device = Device::flex();
-    device.seed(11);
-    let weights = collect(&Mdt::new(&config, &device), 0);
-    let record = import::record(&config, &weights, Path::new("made"));
-    let none = StateDict::default();
-    let ours = record
-        .undo(&weights.tensors, &none, Path::new("made"))
-        .unwrap();
     let mut state = StateDict::default();
     for (key, tensor) in ours.iter().filter(|(key, _)| *key != BLOCK) {
         state.insert(key.to_owned(), tensor.clone()).unwrap();

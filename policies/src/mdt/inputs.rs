@@ -57,6 +57,27 @@ pub fn proprioception(joints: &JointState, tcp: &TcpPose) -> Result<Vec<f32>, Po
     Ok(vector)
 }
 
+/// [`proprioception`] of an observation, finite.
+///
+/// # Errors
+/// If the tool pose, the gripper or an arm joint is missing, or a number is not finite.
+pub fn robot_state(observation: &Observation) -> Result<Vec<f32>, PolicyError> {
+    let tcp = observation.tcp.ok_or_else(|| PolicyError::MissingInput {
+        what: "tool pose".into(),
+        needed: "forward kinematics of the joint state".into(),
+    })?;
+    let vector = proprioception(&observation.joints, &tcp)?;
+    if vector.iter().any(|value| !value.is_finite()) {
+        return Err(PolicyError::InputShape {
+            what: "proprioception".into(),
+            expected: "finite numbers".into(),
+            found: "NaN or infinity".into(),
+            advice: "check the joint sensors".into(),
+        });
+    }
+    Ok(vector)
+}
+
 /// The pixels of a camera.
 ///
 /// # Errors
@@ -65,13 +86,25 @@ pub fn pixels<'a>(
     observation: &'a Observation,
     camera: &CameraConfig,
 ) -> Result<&'a [u8], PolicyError> {
+    square_pixels(observation, &camera.name, camera.size)
+}
+
+/// The pixels of a camera by its name, with `side` rows and columns.
+///
+/// # Errors
+/// As [`pixels`].
+pub fn square_pixels<'a>(
+    observation: &'a Observation,
+    name: &str,
+    side: usize,
+) -> Result<&'a [u8], PolicyError> {
     let frame = observation
-        .frame(&camera.name)
+        .frame(name)
         .ok_or_else(|| PolicyError::MissingInput {
-            what: format!("image of camera `{}`", camera.name),
-            needed: format!("a {0}x{0} rgb8 image of it", camera.size),
+            what: format!("image of camera `{name}`"),
+            needed: format!("a {side}x{side} rgb8 image of it"),
         })?;
-    checked_pixels(frame, camera)
+    checked_pixels(frame, name, side)
 }
 
 /// The pixels of a picture of a camera.
@@ -80,15 +113,16 @@ pub fn pixels<'a>(
 /// If its size differs.
 pub(super) fn checked_pixels<'a>(
     frame: &'a Frame,
-    camera: &CameraConfig,
+    name: &str,
+    side: usize,
 ) -> Result<&'a [u8], PolicyError> {
-    let side = camera.size as u32;
+    let side = side as u32;
     if frame.width != side
         || frame.height != side
         || frame.data.len() != Frame::expected_len(side, side)
     {
         return Err(PolicyError::InputShape {
-            what: format!("image of camera `{}`", camera.name),
+            what: format!("image of camera `{name}`"),
             expected: format!("{side}x{side} rgb8"),
             found: format!(
                 "{}x{} with {} bytes",
@@ -166,19 +200,7 @@ impl<'a> InputBatch<'a> {
         self.goals.extend_from_slice(goal);
         self.told.push(*told);
         if self.config.denoiser.proprioception > 0 {
-            let tcp = observation.tcp.ok_or_else(|| PolicyError::MissingInput {
-                what: "tool pose".into(),
-                needed: "forward kinematics of the joint state".into(),
-            })?;
-            let vector = proprioception(&observation.joints, &tcp)?;
-            if vector.iter().any(|value| !value.is_finite()) {
-                return Err(PolicyError::InputShape {
-                    what: "proprioception".into(),
-                    expected: "finite numbers".into(),
-                    found: "NaN or infinity".into(),
-                    advice: "check the joint sensors".into(),
-                });
-            }
+            let vector = robot_state(observation)?;
             self.statistics.normalise(&vector, &mut self.states);
         }
         self.rows += 1;

@@ -9,13 +9,10 @@ use super::config::MdtConfig;
 use super::goals::GoalVectors;
 use super::model::Mdt;
 use super::statistics::Statistics;
-use crate::checkpoint::package::Network;
+use crate::checkpoint::package::{IN_MEMORY, Network};
 use crate::checkpoint::{PolicyPackage, apply};
-use crate::error::{CheckpointError, PolicyError};
+use crate::error::PolicyError;
 use crate::language::SentenceEncoder;
-
-/// Named in errors about weights that come from the learner and not from a file.
-pub(super) const IN_MEMORY: &str = "weights in memory";
 
 /// An MDT of a package.
 pub(super) struct Loaded {
@@ -39,10 +36,7 @@ pub(super) fn load(
     device: &Device,
 ) -> Result<Loaded, PolicyError> {
     let Network::Mdt { config, statistics } = &package.network else {
-        return Err(PolicyError::Checkpoint(CheckpointError::Format {
-            path: IN_MEMORY.into(),
-            reason: format!("a policy of family {}, expected mdt", package.spec().family),
-        }));
+        return Err(package.network.refuse("mdt"));
     };
     let goals = GoalVectors::new(language, config, &package.language)?;
     let model = apply(

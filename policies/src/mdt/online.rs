@@ -1,30 +1,27 @@
 //! MDT learning on the robot from what it sees and does.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::config::MdtConfig;
 use super::experience::Experienced;
 use super::goals::GoalVectors;
-use super::load::{IN_MEMORY, Loaded, load};
+use super::load::{Loaded, load};
 use super::model::{Inputs, Mdt};
 use super::planning::{Ladder, SeededNoise, encode, sample};
 use super::statistics::Statistics;
-use crate::checkpoint::{PolicyPackage, apply};
+use crate::checkpoint::PolicyPackage;
 use crate::error::{LearnError, PolicyError};
 use crate::language::SentenceEncoder;
 use crate::online::{
     EvaluationReport, ExperienceBatch, ObjectiveId, ObjectiveSpec, OnlineModel, StepReport,
 };
 use crate::policy::Weights;
-use crate::training::adamw::{AdamW, AdamWConfig};
-use crate::training::average::Average;
-use crate::training::gradients::GradientSet;
+use crate::training::adamw::AdamWConfig;
+use crate::training::shadow::{Pace, Shadow, not_finite};
 
 /// Name of the masked generative foresight objective.
 pub const FORESIGHT: &str = "mgf";
@@ -82,11 +79,8 @@ pub struct MdtOnline {
     online: OnlineConfig,
     statistics: Statistics,
     device: Device,
-    model: Mdt,
-    optimiser: AdamW,
-    average: Average,
+    shadow: Shadow<Mdt>,
     goals: GoalVectors,
-    generation: u64,
 }
 
 impl MdtOnline {
@@ -108,14 +102,11 @@ impl MdtOnline {
             goals,
         } = load(package, language, &device)?;
         Ok(Self {
-            average: Average::of(&model),
-            optimiser: AdamW::new(online.adamw),
+            shadow: Shadow::new(model, online.adamw, package.weights.generation),
             config,
             statistics,
-            generation: package.weights.generation,
             online,
             device,
-            model,
             goals,
         })
     }
@@ -197,37 +188,14 @@ impl OnlineModel for MdtOnline {
         objective: &ObjectiveId,
     ) -> Result<StepReport, LearnError> {
         let begun = Instant::now();
-        let refuse = |what: &'static str| LearnError::NonFinite {
-            what,
-            objective: objective.0.clone(),
+        let (losses, _) = self.losses(self.shadow.model(), batch, objective, &self.device)?;
+        let pace = Pace {
+            learning_rate: self.online.learning_rate,
+            clip: self.online.clip,
+            average_decay: self.online.average_decay,
+            trained: &self.online.trained,
         };
-        let (losses, _) = self.losses(&self.model, batch, objective, &self.device)?;
-        let total = losses.mean();
-        let loss = total.clone().try_into_scalar::<f32>().unwrap_or(f32::NAN);
-        if !loss.is_finite() {
-            return Err(refuse("loss"));
-        }
-        let trained = &self.online.trained;
-        let gradients = GradientSet::take(&self.model, total.backward(), |key| {
-            trained.iter().any(|start| key.starts_with(start))
-        });
-        let grad_norm = gradients.norm();
-        if !grad_norm.is_finite() {
-            return Err(refuse("gradient"));
-        }
-        let gradients = if grad_norm > self.online.clip {
-            gradients.scaled(self.online.clip / grad_norm)
-        } else {
-            gradients
-        };
-        let rate = self.online.learning_rate;
-        self.model = self.optimiser.step(self.model.clone(), gradients, rate);
-        self.average.update(&self.model, self.online.average_decay);
-        Ok(StepReport {
-            loss,
-            grad_norm,
-            elapsed: begun.elapsed(),
-        })
+        self.shadow.step(losses, pace, objective, begun)
     }
 
     fn evaluate(
@@ -237,17 +205,13 @@ impl OnlineModel for MdtOnline {
         objective: &ObjectiveId,
     ) -> Result<EvaluationReport, LearnError> {
         let device = self.device.clone().inner();
-        let model =
-            apply(self.model.valid(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
+        let model = self.shadow.candidate(weights)?;
         let (losses, inputs) = self.losses(&model, batch, objective, &device)?;
         let losses = losses
             .try_into_vec_as::<f32>()
             .map_err(|error| LearnError::Batch(error.to_string()))?;
         if losses.iter().any(|loss| !loss.is_finite()) {
-            return Err(LearnError::NonFinite {
-                what: "loss",
-                objective: objective.0.clone(),
-            });
+            return Err(not_finite("loss", objective));
         }
         let d = &self.config.denoiser;
         let diffusion = &self.config.diffusion;
@@ -280,15 +244,10 @@ impl OnlineModel for MdtOnline {
     }
 
     fn snapshot(&self) -> Weights {
-        self.average.weights(self.generation)
+        self.shadow.snapshot()
     }
 
     fn restore(&mut self, weights: &Weights) -> Result<(), LearnError> {
-        self.model =
-            apply(self.model.clone(), weights, Path::new(IN_MEMORY)).map_err(PolicyError::from)?;
-        self.average = Average::of(&self.model);
-        self.optimiser = AdamW::new(self.online.adamw);
-        self.generation = weights.generation;
-        Ok(())
+        self.shadow.restore(weights)
     }
 }

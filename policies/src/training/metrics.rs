@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,7 @@ struct Numbered {
 
 /// One JSON object per line, each with its `step`.
 pub struct MetricsFile {
+    path: PathBuf,
     file: File,
 }
 
@@ -99,16 +100,25 @@ impl MetricsFile {
         }
         crate::checkpoint::file::write_atomically(path, &kept)?;
         let file = OpenOptions::new().append(true).open(path).map_err(io)?;
-        Ok(Self { file })
+        let path = path.to_owned();
+        Ok(Self { path, file })
     }
 
     /// Appends a line.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn write(&mut self, progress: &impl Serialize) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(progress)?;
-        line.push(b'\n');
-        self.file.write_all(&line)
+    /// If the file cannot be written.
+    pub fn write(&mut self, progress: &impl Serialize) -> Result<(), CheckpointError> {
+        let line = || {
+            let mut line = serde_json::to_vec(progress)?;
+            line.push(b'\n');
+            Ok(line)
+        };
+        line()
+            .and_then(|line| self.file.write_all(&line))
+            .map_err(|source| CheckpointError::Io {
+                path: self.path.clone(),
+                source,
+            })
     }
 }

@@ -16,6 +16,8 @@ pub mod order;
 mod parts_tests;
 pub mod resume;
 pub mod schedule;
+pub(crate) mod shadow;
+pub(crate) mod skips;
 pub mod step;
 pub mod target;
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::metrics::MetricsFile;
 pub use super::metrics::{Losses, TrainProgress};
 use super::order::{Draw, TwoOrders, stream};
 use super::resume::{About, RunState};
+use super::skips::Skips;
 use super::step::{Step, batch_loss};
 use super::validation::validate;
 use crate::checkpoint::package::Network;
@@ -34,8 +35,6 @@ pub const STATE_FILE: &str = "state.safetensors";
 pub const POLICY_FOLDER: &str = "policy";
 /// Name of the metrics inside the folder: one JSON object per line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
-/// Consecutive steps that may be skipped before the run counts as diverged.
-const MOST_SKIPPED: u32 = 50;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -248,11 +247,10 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
         progress: &mut dyn FnMut(&TrainProgress),
     ) -> Result<Outcome, TrainError> {
-        let metrics_path = self.folder.join(METRICS_FILE);
-        let mut metrics = MetricsFile::open(&metrics_path, self.step)?;
+        let mut metrics = MetricsFile::open(&self.folder.join(METRICS_FILE), self.step)?;
         let begun = Instant::now();
         let mut window = Window::new();
-        let mut bad = 0;
+        let mut skips = Skips::default();
         while self.step < self.train.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
@@ -261,22 +259,16 @@ impl<'a> Trainer<'a> {
             let done = self.advance()?;
             match done {
                 Some(step) => {
-                    bad = 0;
+                    skips.made();
                     window.add(step);
                 }
                 None => {
-                    bad += 1;
                     self.skipped += 1;
                     tracing::warn!(
                         step = self.step,
                         "loss or gradient not finite: step skipped"
                     );
-                    if bad >= MOST_SKIPPED {
-                        return Err(TrainError::Diverged {
-                            step: self.step,
-                            steps: bad,
-                        });
-                    }
+                    skips.skipped(self.step)?;
                 }
             }
             self.step += 1;
@@ -298,12 +290,7 @@ impl<'a> Trainer<'a> {
                     report.validation = self.validate(false);
                     report.validation_shown = self.validate(true);
                 }
-                metrics
-                    .write(&report)
-                    .map_err(|source| CheckpointError::Io {
-                        path: metrics_path.clone(),
-                        source,
-                    })?;
+                metrics.write(&report)?;
                 progress(&report);
                 window = Window::new();
             }

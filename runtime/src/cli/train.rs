@@ -2,7 +2,7 @@
 
 mod hilp;
 
-pub use hilp::describe;
+pub use hilp::run_to_end;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use cerebellum_bridge::Counters;
 use cerebellum_bridge::viewer::{Event, Moment, Viewer, ViewerConfig, ViewerTap};
 use cerebellum_policies::checkpoint::Card;
+use cerebellum_policies::checkpoint::file::write_atomically;
 use cerebellum_policies::device;
 use cerebellum_policies::language::{SentenceEncoder as _, StaticTable};
 use cerebellum_policies::mdt::MdtConfig;
@@ -24,6 +25,8 @@ use super::demos::{DemoPlan, prepare};
 use super::exit::{ExitStatus, Failure};
 use super::{interrupt, progress_bar};
 
+/// Name of the settings beside what a run makes.
+const SETTINGS: &str = "train.toml";
 /// First seed of the demonstrations that are held out for validation.
 const VALIDATION_SEED: u64 = 1 << 40;
 
@@ -143,11 +146,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         data.episodes().len()
     );
     trainer.describe(card(&file, args, labelled, &opened.name));
-    std::fs::write(
-        args.out.join("train.toml"),
-        toml::to_string_pretty(&file).unwrap_or_default(),
-    )
-    .map_err(Failure::environment)?;
+    keep_settings(&args.out, &file)?;
     let progress = progress_bar("steps", "{pos}/{len} {eta} {msg}");
     progress.set_length(file.train.steps);
     progress.set_position(trainer.step());
@@ -178,6 +177,12 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
             Ok(ExitStatus::Interrupted)
         }
     }
+}
+
+/// Writes the settings of a run beside what it makes.
+fn keep_settings(folder: &Path, file: &impl Serialize) -> Result<(), Failure> {
+    let text = toml::to_string_pretty(file)?;
+    write_atomically(&folder.join(SETTINGS), text.as_bytes()).map_err(Failure::environment)
 }
 
 fn settings(args: &TrainArgs) -> Result<TrainFile, Failure> {

@@ -93,15 +93,15 @@ impl Controller {
     }
 
     /// A second controller like this one, for [`Controller::rehearse`]. Takes memory.
-    ///
-    /// # Errors
-    /// As for [`Controller::new`].
-    pub fn rehearsal(&self) -> Result<Self, ControlError> {
-        let mut copy = Self::new(self.robot().clone(), self.actions, self.config.clone())?;
-        // The same robot in memory, not an equal one: the caches are to hold the one that counts.
-        copy.servo = self.servo.clone();
-        copy.safety = self.safety.clone();
-        Ok(copy)
+    pub fn rehearsal(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            schedule: self.schedule.another(),
+            // The same robot in memory, not an equal one: the caches are to hold the one that counts.
+            servo: self.servo.clone(),
+            safety: self.safety.clone(),
+            ..*self
+        }
     }
 
     /// Takes up `chunk` and runs the tick that `real` will run with `input`, in this second

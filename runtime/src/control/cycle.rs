@@ -24,8 +24,7 @@ const REHEARSALS: usize = 2;
 #[derive(Debug)]
 pub struct Cycle {
     controller: Controller,
-    /// None if a second controller cannot be had, which the first one's existence excludes.
-    rehearsal: Option<Controller>,
+    rehearsal: Controller,
     end: ControlEnd,
     sender: Option<Thread>,
     /// What the controller itself cannot count.
@@ -37,7 +36,7 @@ impl Cycle {
     /// whenever there is one.
     pub fn new(controller: Controller, end: ControlEnd, sender: Option<Thread>) -> Self {
         Self {
-            rehearsal: controller.rehearsal().ok(),
+            rehearsal: controller.rehearsal(),
             controller,
             end,
             sender,
@@ -114,12 +113,9 @@ impl Cycle {
         if let Some(sender) = &self.sender {
             sender.unpark();
         }
-        let Some(rehearsal) = &mut self.rehearsal else {
-            return;
-        };
         let chunk = self.end.chunks.peek().ok();
         for _ in 0..REHEARSALS {
-            let record = rehearsal.rehearse(&self.controller, chunk, &input);
+            let record = self.rehearsal.rehearse(&self.controller, chunk, &input);
             std::hint::black_box(&record);
         }
     }

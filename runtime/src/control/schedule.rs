@@ -91,6 +91,11 @@ impl Schedule {
         }
     }
 
+    /// An empty schedule of the same configuration.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.config)
+    }
+
     /// Takes over the state of another schedule of the same configuration. Never takes memory.
     pub(super) fn mirror(&mut self, other: &Self) {
         self.slots.clear();

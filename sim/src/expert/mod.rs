@@ -6,6 +6,9 @@ mod hand;
 pub(crate) use grip::{Carry, Grip};
 pub(crate) use hand::{Hand, TRAVEL, Wish, facing, yaw_of};
 
+use cerebellum_kinematics::{ServoStep, TcpServo};
+use glam::DVec3;
+
 use crate::Episode;
 
 /// Tool translation per tick that an action of 1 stands for (m).
@@ -24,4 +27,14 @@ impl Expert {
         let hand = episode.hand();
         episode.guide(&hand).action(&hand)
     }
+}
+
+/// Moves a servo by an action.
+pub(crate) fn drive(servo: &mut TcpServo, action: [f64; 7]) -> ServoStep {
+    let [x, y, z, u, v, w, gripper] = action;
+    servo.advance(
+        DVec3::new(x, y, z) * TRANSLATION_SCALE,
+        DVec3::new(u, v, w) * ROTATION_SCALE,
+        gripper > 0.0,
+    )
 }

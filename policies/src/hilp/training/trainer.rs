@@ -25,11 +25,9 @@ use crate::policy::Weights;
 use crate::training::metrics::MetricsFile;
 use crate::training::order::stream;
 use crate::training::resume::RunState;
+use crate::training::skips::Skips;
 use crate::training::trainer::{METRICS_FILE, STATE_FILE};
 use crate::training::{Outcome, TrainError};
-
-/// Consecutive updates that may be skipped before the run counts as diverged.
-const MOST_SKIPPED: u32 = 50;
 
 /// State of a run, for progress bars and curves; one line of the metrics file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -195,11 +193,10 @@ impl<'a> PlayTrainer<'a> {
         progress: &mut dyn FnMut(&PlayProgress),
         saved: &mut dyn FnMut(&Self) -> Result<(), TrainError>,
     ) -> Result<Outcome, TrainError> {
-        let metrics_path = self.folder.join(METRICS_FILE);
-        let mut metrics = MetricsFile::open(&metrics_path, self.step)?;
+        let mut metrics = MetricsFile::open(&self.folder.join(METRICS_FILE), self.step)?;
         let begun = Instant::now();
         let mut window = Window::new();
-        let mut bad = 0;
+        let mut skips = Skips::default();
         while self.step < self.train.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
@@ -208,19 +205,13 @@ impl<'a> PlayTrainer<'a> {
             }
             match self.advance() {
                 Ok(numbers) => {
-                    bad = 0;
+                    skips.made();
                     window.add(&numbers);
                 }
                 Err(error) => {
                     tracing::warn!(step = self.step, "update skipped: {error}");
-                    bad += 1;
                     self.skipped += 1;
-                    if bad >= MOST_SKIPPED {
-                        return Err(TrainError::Diverged {
-                            step: self.step,
-                            steps: bad,
-                        });
-                    }
+                    skips.skipped(self.step)?;
                 }
             }
             self.step += 1;
@@ -237,12 +228,7 @@ impl<'a> PlayTrainer<'a> {
                     elapsed_seconds: begun.elapsed().as_secs_f32(),
                     ..window.report(self.train.batch)
                 };
-                metrics
-                    .write(&report)
-                    .map_err(|source| CheckpointError::Io {
-                        path: metrics_path.clone(),
-                        source,
-                    })?;
+                metrics.write(&report)?;
                 progress(&report);
                 window = Window::new();
             }

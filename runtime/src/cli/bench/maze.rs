@@ -21,7 +21,7 @@ use serde::Deserialize;
 use super::Figures;
 use crate::cli::args::{BenchArgs, MazeArgs, MazeMap, MazeVariant};
 use crate::cli::exit::{ExitStatus, Failure};
-use crate::cli::train::describe;
+use crate::cli::train::run_to_end;
 use crate::cli::{interrupt, progress_bar};
 use crate::report::{TaskTally, task_table};
 
@@ -52,18 +52,7 @@ pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failu
     let data = world::play(&map, seed).map_err(|reason| Failure::input(anyhow::anyhow!(reason)))?;
     let mut trainer = PlayTrainer::open(&folder, train.clone(), network, &data, &opened.device)
         .map_err(Failure::input)?;
-    let bar = progress_bar("updates", "{pos}/{len} {eta} {msg}");
-    bar.set_length(train.steps);
-    bar.set_position(trainer.step());
-    let outcome = trainer.run(
-        &stop,
-        &mut |report| {
-            bar.set_position(report.step);
-            bar.set_message(describe(report));
-        },
-        &mut |_| Ok(()),
-    )?;
-    bar.finish_and_clear();
+    let outcome = run_to_end(&mut trainer, train.steps, &stop, &mut |_| Ok(()))?;
     if outcome == Outcome::Stopped {
         println!(
             "stopped at update {}; the same command goes on from there",

@@ -1,6 +1,7 @@
 //! `cerebellum train --family hilp`: from play without tasks.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use cerebellum_policies::checkpoint::Card;
@@ -10,11 +11,12 @@ use cerebellum_policies::hilp::config::{InputConfig, MidpointConfig};
 use cerebellum_policies::hilp::goal_conditioned::SkillConfig;
 use cerebellum_policies::hilp::training::{PlayProgress, PlayTrainer, PlayTraining, play_data};
 use cerebellum_policies::hilp::variant::VariantConfig;
-use cerebellum_policies::training::Outcome;
 use cerebellum_policies::training::trainer::POLICY_FOLDER;
+use cerebellum_policies::training::{Outcome, TrainError};
 use cerebellum_sim::{CONTROL_PERIOD_NANOS, ROTATION_SCALE, TRANSLATION_SCALE, Task};
 use serde::{Deserialize, Serialize};
 
+use super::keep_settings;
 use crate::cli::args::TrainArgs;
 use crate::cli::demos::{DemoPlan, prepare};
 use crate::cli::exit::{ExitStatus, Failure};
@@ -65,7 +67,8 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     let file = settings(args).map_err(Failure::input)?;
     if args.init.is_some() || args.record.is_some() {
         return Err(Failure::input(anyhow::anyhow!(
-            "--init and --record are not for the family hilp"
+            "--init and --record are for the family mdt only: a HILP learns from nothing, and its \
+             curves are in metrics.jsonl; leave them out"
         )));
     }
     let stop = interrupt::flag()?;
@@ -98,36 +101,21 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     let (network, run) = (config.network.clone(), file.train.clone());
     let mut trainer = PlayTrainer::open(&args.out, run, network, &data, &opened.device)
         .map_err(Failure::input)?;
-    std::fs::write(
-        args.out.join("train.toml"),
-        toml::to_string_pretty(&file).unwrap_or_default(),
-    )
-    .map_err(Failure::environment)?;
+    keep_settings(&args.out, &file)?;
     let folder = args.out.join(POLICY_FOLDER);
     let card = card(&file, args, &opened.name);
-    let bar = progress_bar("updates", "{pos}/{len} {eta} {msg}");
-    bar.set_length(file.train.steps);
-    bar.set_position(trainer.step());
-    let outcome = trainer.run(
-        &stop,
-        &mut |report| {
-            bar.set_position(report.step);
-            bar.set_message(describe(report));
-        },
-        &mut |trainer| {
-            let card = Card {
-                training: format!(
-                    "{}; {} of {} updates",
-                    card.training,
-                    trainer.step(),
-                    file.train.steps
-                ),
-                ..card.clone()
-            };
-            Ok(trainer.package(&config, &statistics, card).save(&folder)?)
-        },
-    )?;
-    bar.finish();
+    let outcome = run_to_end(&mut trainer, file.train.steps, &stop, &mut |trainer| {
+        let card = Card {
+            training: format!(
+                "{}; {} of {} updates",
+                card.training,
+                trainer.step(),
+                file.train.steps
+            ),
+            ..card.clone()
+        };
+        Ok(trainer.package(&config, &statistics, card).save(&folder)?)
+    })?;
     Ok(match outcome {
         Outcome::Finished => {
             println!("policy written to {}", folder.display());
@@ -145,8 +133,30 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     })
 }
 
+/// Trains to the end under a progress bar; `saved` is called after every checkpoint.
+///
+/// # Errors
+/// As [`PlayTrainer::run`].
+pub fn run_to_end<'a>(
+    trainer: &mut PlayTrainer<'a>,
+    steps: u64,
+    stop: &AtomicBool,
+    saved: &mut dyn FnMut(&PlayTrainer<'a>) -> Result<(), TrainError>,
+) -> Result<Outcome, TrainError> {
+    let bar = progress_bar("updates", "{pos}/{len} {eta} {msg}");
+    bar.set_length(steps);
+    bar.set_position(trainer.step());
+    let mut show = |report: &PlayProgress| {
+        bar.set_position(report.step);
+        bar.set_message(describe(report));
+    };
+    let outcome = trainer.run(stop, &mut show, saved)?;
+    bar.finish();
+    Ok(outcome)
+}
+
 /// The losses of a report in a line.
-pub fn describe(report: &PlayProgress) -> String {
+fn describe(report: &PlayProgress) -> String {
     let shown = [
         ("distance loss", "value/value_loss"),
         ("mean distance", "value/v_mean"),

@@ -505,7 +505,7 @@ fn a_rehearsal_is_the_tick_without_its_effect() {
         ..ControlConfig::default()
     };
     let mut bench = Bench::new(config);
-    let mut rehearsal = bench.controller.rehearsal().unwrap();
+    let mut rehearsal = bench.controller.rehearsal();
     for tick in 0_u64..400 {
         bench.tick = tick;
         bench.goal = 1 + tick / 90;

@@ -1,5 +1,5 @@
-//! `mdt_agent_infer`, `mdtv_agent_infer`: images to embeddings, a chunk by the sampler, actions executed across a new
-//! plan.
+//! `mdt_agent_infer`, `mdtv_agent_infer`: images to embeddings, a chunk by the sampler, actions
+//! executed across a new plan.
 
 use burn::tensor::{Device, Tensor};
 

@@ -1,5 +1,5 @@
-//! `mdt_agent_train`, `mdtv_agent_train`: optimiser steps on a told and a shown batch, with all losses, the learning
-//! rate and the moving average.
+//! `mdt_agent_train`, `mdtv_agent_train`: optimiser steps on a told and a shown batch, with all
+//! losses, the learning rate and the moving average.
 
 use burn::tensor::{Device, Tensor};
 
