@@ -12,6 +12,10 @@
 //!   images;
 //! - [`zero_shot`]: successor features of φ with a deterministic actor, beside the feature learners
 //!   and the two other agents that it was compared with.
+//!
+//! On the robot the networks read either its own state, and a goal is then a posture (17 numbers:
+//! [`config::InputConfig`]), or pictures, and a goal is then a picture of every camera, side by
+//! side. The policy decides on one action per observation; a chunk repeats it.
 
 pub mod config;
 pub mod expectile;
