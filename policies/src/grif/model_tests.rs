@@ -21,6 +21,14 @@ use crate::training::gradients::GradientSet;
 
 const SIDE: usize = 16;
 
+/// A device whose networks begin alike every time. Among the random beginnings of so small a network
+/// one in twenty has a sentence whose representation is all zeros, which has no cosine.
+fn seeded() -> Device {
+    let device = Device::flex().autodiff();
+    device.seed(1);
+    device
+}
+
 fn network(fusion: Fusion) -> ResNetV1Config {
     ResNetV1Config {
         stages: vec![1, 1],
@@ -161,7 +169,7 @@ fn strange_tasks_are_refused() {
 
 #[test]
 fn a_batch_without_sentences_or_actions_destroys_nothing() {
-    let device = Device::flex().autodiff();
+    let device = seeded();
     let policy = Grif::new(&config(), &device);
     let loss = joint_loss(&policy, &batch([false; 3], &device), None).unwrap();
     assert_eq!(loss.branches.len(), 1);
@@ -175,7 +183,7 @@ fn a_batch_without_sentences_or_actions_destroys_nothing() {
 
 #[test]
 fn unlabelled_samples_can_be_kept_from_teaching_the_encoder() {
-    let device = Device::flex().autodiff();
+    let device = seeded();
     let mut config = config();
     config.freeze_unlabelled = true;
     config.language_task = None;
@@ -191,7 +199,7 @@ fn unlabelled_samples_can_be_kept_from_teaching_the_encoder() {
 
 #[test]
 fn steps_bring_the_loss_down() {
-    let device = Device::flex().autodiff();
+    let device = seeded();
     let mut policy = Grif::new(&config(), &device);
     let batch = batch([true, true, false], &device);
     let mut optimizer = Optimizer::new(OptimizerConfig {
@@ -213,7 +221,7 @@ fn steps_bring_the_loss_down() {
 
 #[test]
 fn improvements_are_off_unless_asked_for() {
-    let device = Device::flex().autodiff();
+    let device = seeded();
     let policy = Grif::new(&config(), &device);
     let batch = batch([true, false, true], &device);
     let found = joint_loss(&policy, &batch, None).unwrap();

@@ -7,8 +7,6 @@
 //! [`alignment`] contrastive latent alignment, [`goal_encoder`] image goals, [`policy`] inference,
 //! [`online`] learning on the robot.
 //!
-//! Departures from the paper are options of [`MdtConfig`] that are off in [`MdtConfig::paper`].
-//!
 //! Departures from the paper are options of [`MdtConfig`], off in [`MdtConfig::paper`] and on in
 //! [`MdtConfig::tabletop`]: keypoint pooling and goal modulation in the image encoders, a
 //! proprioception token, full cross-attention, action positions, and adaptive norms that start at
