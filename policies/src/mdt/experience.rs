@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::MdtConfig;
 use super::denoiser::GoalHead;
-use super::goals::GoalVectors;
+use super::goals::{GoalVectors, PreparedGoal};
 use super::inputs::{GoalVector, InputBatch, foresight_targets, pixels};
 use super::model::{Inputs, Mdt};
 use super::statistics::Statistics;
@@ -44,9 +44,7 @@ impl<'a> Experienced<'a> {
         if batch.moments.is_empty() {
             return Err(LearnError::Batch("it is empty".into()));
         }
-        let vectors = encoded(batch.moments.iter().map(|moment| &moment.goal), |goal| {
-            goals.clone().get(goal, model, device)
-        })?;
+        let vectors = encoded(goals.clone(), model, batch, device)?;
         let mut now = InputBatch::new(config, statistics);
         for (moment, vector) in batch.moments.iter().zip(&vectors) {
             now.push(&moment.observation, vector)?;
@@ -146,7 +144,7 @@ impl<'a> Experienced<'a> {
         let by_text = self.inputs.select(&rows);
         let views = self.model.views(&by_text);
         let by_image = Inputs {
-            goal: encoder.forward(shown),
+            goal: encoder.forward(by_text.static_images.clone(), shown),
             ..by_text.clone()
         };
         let again = if self.config.cameras_see_goal() {
@@ -179,20 +177,23 @@ impl<'a> Experienced<'a> {
     }
 }
 
-/// The vector of every goal. A goal that is in force at several moments is encoded once.
-fn encoded<'a>(
-    goals: impl Iterator<Item = &'a Goal>,
-    mut encode: impl FnMut(&Goal) -> Result<GoalVector, PolicyError>,
+/// The vector of every moment's goal. A goal that is in force at several moments is prepared once.
+fn encoded(
+    mut goals: GoalVectors,
+    model: &Mdt,
+    batch: &ExperienceBatch,
+    device: &Device,
 ) -> Result<Vec<GoalVector>, PolicyError> {
-    let mut known = BTreeMap::<u64, (&Goal, GoalVector)>::new();
-    goals
-        .map(|goal| match known.get(&goal.id) {
-            Some((same, vector)) if *same == goal => Ok(vector.clone()),
-            _ => {
-                let vector = encode(goal)?;
-                known.insert(goal.id, (goal, vector.clone()));
-                Ok(vector)
-            }
-        })
-        .collect()
+    let mut known = BTreeMap::<u64, (&Goal, PreparedGoal)>::new();
+    let mut vectors = Vec::with_capacity(batch.moments.len());
+    for moment in &batch.moments {
+        let goal = &moment.goal;
+        let prepared = match known.remove(&goal.id) {
+            Some((same, prepared)) if same == goal => prepared,
+            _ => goals.prepare(goal, model, device)?,
+        };
+        vectors.push(goals.vector(&prepared, &moment.observation, model, device)?);
+        known.insert(goal.id, (goal, prepared));
+    }
+    Ok(vectors)
 }

@@ -16,7 +16,11 @@ use crate::training::tests::tiny;
 
 /// Fresh weights of the small network.
 pub fn package() -> PolicyPackage {
-    let config = tiny();
+    package_of(tiny())
+}
+
+/// Fresh weights of a small network.
+pub fn package_of(config: MdtConfig) -> PolicyPackage {
     let device = Device::flex();
     device.seed(3);
     PolicyPackage {

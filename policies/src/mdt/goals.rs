@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use cerebellum_messages::{Frame, Goal, GoalKind, GoalSpec};
+use cerebellum_messages::{Frame, Goal, GoalKind, GoalSpec, Observation};
 
 use super::config::{CameraConfig, MdtConfig};
-use super::inputs::{GoalVector, checked_pixels};
+use super::inputs::{GoalVector, checked_pixels, pixels};
 use super::model::Mdt;
 use crate::clip::ClipTokenizer;
 use crate::clip::tokenizer::Overflow;
@@ -19,6 +19,19 @@ use crate::language::{SentenceEncoder, text};
 /// Instructions remembered: far more than a robot is given, and a bound for one that is given
 /// another every moment.
 const MAX_KNOWN: usize = 1024;
+
+/// A goal, encoded as far as it can be without an observation.
+pub(crate) enum PreparedGoal {
+    /// All the way.
+    Vector(GoalVector),
+    /// A picture `[1, size, size, 3]` that is compared with what is seen at present.
+    Picture {
+        /// Number of the goal.
+        id: u64,
+        /// Normalised.
+        wanted: Tensor<4>,
+    },
+}
 
 /// Goal vectors of one policy. Instructions are encoded once each.
 #[derive(Clone)]
@@ -66,39 +79,62 @@ impl GoalVectors {
         })
     }
 
-    /// The vector of a goal; a picture is encoded with `model`, which lives on `device`.
+    /// What can be encoded of a goal before anything is seen, with `model`, which lives on `device`.
     ///
     /// # Errors
     /// If the policy does not take goals of this kind, or the goal's content does not fit.
-    pub(crate) fn get(
+    pub(crate) fn prepare(
         &mut self,
         goal: &Goal,
         model: &Mdt,
         device: &Device,
-    ) -> Result<GoalVector, PolicyError> {
+    ) -> Result<PreparedGoal, PolicyError> {
         match (&goal.spec, &model.goal_encoder) {
-            (GoalSpec::Language { text }, _) => Ok(GoalVector {
+            (GoalSpec::Language { text }, _) => Ok(PreparedGoal::Vector(GoalVector {
                 values: self.told(goal.id, text, model)?,
                 told: true,
-            }),
+            })),
             (GoalSpec::Image { frame }, Some(encoder)) => {
-                let images = self.picture(goal.id, frame, device)?;
-                let values = host::values(encoder.forward(images));
-                if values.iter().any(|value| !value.is_finite()) {
-                    return Err(PolicyError::GoalContent {
-                        id: goal.id,
-                        reason: "its picture's vector is not finite".into(),
-                    });
+                let wanted = self.picture(goal.id, frame, device)?;
+                let id = goal.id;
+                if encoder.sees_present() {
+                    return Ok(PreparedGoal::Picture { id, wanted });
                 }
-                Ok(GoalVector {
-                    values,
-                    told: false,
-                })
+                // Such an encoder does not look at its first input.
+                let vector = encoder.forward(wanted.clone(), wanted);
+                Ok(PreparedGoal::Vector(shown(id, vector)?))
             }
             _ => Err(PolicyError::GoalKind {
                 policy: self.policy.clone(),
                 accepted: self.accepted.clone(),
                 found: goal.kind(),
+            }),
+        }
+    }
+
+    /// The vector of a goal when `observation` is seen; `model` and `device` as in
+    /// [`GoalVectors::prepare`].
+    ///
+    /// # Errors
+    /// If the observation lacks the picture that the goal's is compared with, or the vector is not
+    /// finite.
+    pub(crate) fn vector(
+        &self,
+        goal: &PreparedGoal,
+        observation: &Observation,
+        model: &Mdt,
+        device: &Device,
+    ) -> Result<GoalVector, PolicyError> {
+        match (goal, &model.goal_encoder) {
+            (PreparedGoal::Vector(vector), _) => Ok(vector.clone()),
+            (PreparedGoal::Picture { id, wanted }, Some(encoder)) => {
+                let present = self.normalised(pixels(observation, &self.camera)?, device);
+                shown(*id, encoder.forward(present, wanted.clone()))
+            }
+            (PreparedGoal::Picture { .. }, None) => Err(PolicyError::GoalKind {
+                policy: self.policy.clone(),
+                accepted: self.accepted.clone(),
+                found: GoalKind::Image,
             }),
         }
     }
@@ -141,12 +177,29 @@ impl GoalVectors {
             });
         }
         let pixels = checked_pixels(frame, &self.camera.name, self.camera.size)?;
+        Ok(self.normalised(pixels, device))
+    }
+
+    /// Pixels of the camera for the encoder, `[1, size, size, 3]`.
+    fn normalised(&self, pixels: &[u8], device: &Device) -> Tensor<4> {
         let mut values = Vec::with_capacity(pixels.len());
         Normaliser::default().apply(pixels, &mut values);
         let size = self.camera.size;
-        Ok(Tensor::from_data(
-            TensorData::new(values, [1, size, size, 3]),
-            device,
-        ))
+        Tensor::from_data(TensorData::new(values, [1, size, size, 3]), device)
     }
+}
+
+/// The vector of a picture, `[1, goal_dim]`, read from the device.
+fn shown(id: u64, vector: Tensor<2>) -> Result<GoalVector, PolicyError> {
+    let values = host::values(vector);
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(PolicyError::GoalContent {
+            id,
+            reason: "its picture's vector is not finite".into(),
+        });
+    }
+    Ok(GoalVector {
+        values,
+        told: false,
+    })
 }

@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor};
 use cerebellum_messages::{ActionChunk, Goal, LatentSample, Observation};
 
 use super::config::MdtConfig;
-use super::goals::GoalVectors;
-use super::inputs::{GoalVector, InputBatch};
+use super::goals::{GoalVectors, PreparedGoal};
+use super::inputs::InputBatch;
 use super::load::{Loaded, load};
 use super::model::Mdt;
 use super::packed::PackedContext;
@@ -47,7 +47,7 @@ enum Encoding {
 /// A picture's vector belongs to the weights that encoded it, so the goal itself is kept too.
 struct ActiveGoal {
     goal: Goal,
-    vector: GoalVector,
+    prepared: PreparedGoal,
 }
 
 impl MdtPolicy {
@@ -124,10 +124,10 @@ impl Policy for MdtPolicy {
     }
 
     fn reset(&mut self, goal: &Goal) -> Result<(), PolicyError> {
-        let vector = self.goals.get(goal, &self.model, &self.device)?;
+        let prepared = self.goals.prepare(goal, &self.model, &self.device)?;
         self.goal = Some(ActiveGoal {
             goal: goal.clone(),
-            vector,
+            prepared,
         });
         Ok(())
     }
@@ -137,7 +137,10 @@ impl Policy for MdtPolicy {
         let goal_id = goal.goal.id;
         let begun = Instant::now();
         let mut batch = InputBatch::new(&self.config, &self.statistics);
-        batch.push(observation, &goal.vector)?;
+        let vector = self
+            .goals
+            .vector(&goal.prepared, observation, &self.model, &self.device)?;
+        batch.push(observation, &vector)?;
         let inputs = batch.finish(&self.device);
         let (output, encoding) = match &mut self.packed {
             Some(packed) => {
@@ -187,7 +190,7 @@ impl Policy for MdtPolicy {
     fn load(&mut self, weights: &Weights) -> Result<(), PolicyError> {
         let model = apply(self.model.clone(), weights, Path::new(IN_MEMORY))?;
         if let Some(active) = &mut self.goal {
-            active.vector = self.goals.get(&active.goal, &model, &self.device)?;
+            active.prepared = self.goals.prepare(&active.goal, &model, &self.device)?;
         }
         self.model = model;
         self.weights = weights.clone();

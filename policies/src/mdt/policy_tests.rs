@@ -8,13 +8,14 @@ use std::time::Instant;
 use burn::tensor::Device;
 use cerebellum_messages::{Goal, GoalKind, GoalSpec, Stamp, Tick};
 
-use super::fixtures::{goal, observation, package, shown_goal};
+use super::fixtures::{goal, observation, package, package_of, shown_goal};
+use super::goal_encoder::GoalEncoderConfig;
 use super::{Mdt, MdtConfig, MdtPolicy};
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, collect};
 use crate::error::{CheckpointError, PolicyError};
 use crate::policy::{PlanBudget, Policy as _, WeightTensor, Weights};
-use crate::training::tests::Letters;
+use crate::training::tests::{Letters, tiny};
 
 fn policy() -> MdtPolicy {
     MdtPolicy::new(&package(), Arc::new(Letters(8)), &Device::flex()).unwrap()
@@ -300,4 +301,30 @@ fn packages_without_image_goals_take_instructions_only() {
         policy.reset(&shown_goal(1, 3)),
         Err(PolicyError::GoalKind { .. })
     ));
+}
+
+#[test]
+fn a_change_is_of_what_is_seen_and_an_outcome_is_not() {
+    let goal_at = |policy: &mut MdtPolicy, tick| {
+        let latents = policy.plan(&observation(tick), BUDGET).unwrap().latents;
+        let goal = latents.into_iter().find(|latent| latent.name == "goal");
+        goal.unwrap().values
+    };
+    for sees_present in [true, false] {
+        let mut config = tiny();
+        if let Some(GoalEncoderConfig::Change(network)) = config.goal_encoder.clone() {
+            config.goal_encoder = Some(match sees_present {
+                true => GoalEncoderConfig::Change(network),
+                false => GoalEncoderConfig::Residual(network),
+            });
+        }
+        let package = package_of(config);
+        let mut policy = MdtPolicy::new(&package, Arc::new(Letters(8)), &Device::flex()).unwrap();
+        policy.reset(&shown_goal(1, 14)).unwrap();
+        let [first, second] = [4, 5].map(|tick| goal_at(&mut policy, tick));
+        assert_eq!(first != second, sees_present);
+        policy.reset(&goal(2, "push")).unwrap();
+        let [first, second] = [4, 5].map(|tick| goal_at(&mut policy, tick));
+        assert_eq!(first, second);
+    }
 }

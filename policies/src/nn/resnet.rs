@@ -230,9 +230,20 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// An encoder to vectors of `output` numbers; `goal` is the width of the goal vector for
-    /// [`ResNetConfig::goal_film`].
+    /// An encoder of coloured pictures to vectors of `output` numbers; `goal` is the width of the
+    /// goal vector for [`ResNetConfig::goal_film`].
     pub fn new(config: &ResNetConfig, goal: usize, output: usize, device: &Device) -> Self {
+        Self::of_channels(3, config, goal, output, device)
+    }
+
+    /// As [`ResNet::new`], for maps of `input` channels.
+    pub fn of_channels(
+        input: usize,
+        config: &ResNetConfig,
+        goal: usize,
+        output: usize,
+        device: &Device,
+    ) -> Self {
         let stem = config.stem;
         let film = config.goal_film.then_some(goal);
         let mut channels = stem.channels;
@@ -261,7 +272,7 @@ impl ResNet {
         };
         Self {
             backbone: (
-                Conv::new(3, stem.channels, stem.kernel, stem.stride, device),
+                Conv::new(input, stem.channels, stem.kernel, stem.stride, device),
                 GroupNorm::new(stem.channels, device),
                 Relu::new(),
                 stem.max_pool.then(|| {
@@ -307,7 +318,7 @@ impl ResNet {
             .fold(input, |hidden, block| block.forward(hidden, goal))
     }
 
-    /// Normalised images `[batch, height, width, 3]`, and the goal vector `[batch, goal]` if the
+    /// Normalised images `[batch, height, width, channels]`, and the goal vector `[batch, goal]` if the
     /// network is modulated by it, to `[batch, output]`.
     pub fn forward(&self, images: Tensor<4>, goal: Option<&Tensor<2>>) -> Tensor<2> {
         let map = self

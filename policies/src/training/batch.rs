@@ -63,8 +63,8 @@ pub struct Future {
 pub struct Extras {
     /// Rows with later observations.
     pub future_rows: usize,
-    /// Whether told rows have goal pictures too.
-    pub show_told: bool,
+    /// Told rows that have goal pictures too: the last ones.
+    pub shown_told: usize,
 }
 
 /// Makes batches.
@@ -135,7 +135,7 @@ impl Batcher<'_> {
             })
             .collect::<Vec<_>>();
         let told = draw.told.len();
-        let first_shown = if extras.show_told { 0 } else { told };
+        let first_shown = told.saturating_sub(extras.shown_told);
         let future_rows = extras.future_rows.min(moments.len());
         let first_future = told
             .saturating_sub(future_rows / 2)

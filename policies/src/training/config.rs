@@ -36,6 +36,9 @@ pub struct TrainConfig {
     /// Weight of the contrastive alignment (alpha in the paper), if the network has it. As in the
     /// authors' code, half of it acts: only the told half of the batch is aligned.
     pub alignment_weight: f32,
+    /// Share of the told rows that are aligned; the authors: all. Where the camera encoders see the
+    /// goal, an aligned row costs a second encoding of its pictures.
+    pub alignment_share: f32,
     /// Weight of inverse dynamics.
     pub inverse_dynamics_weight: f32,
     /// Share of the batch that the two auxiliary losses see.
@@ -43,6 +46,9 @@ pub struct TrainConfig {
     /// Share of the demonstrations whose instruction may be used; the others are learned from with
     /// image goals only. Below 1 for networks with a goal encoder only.
     pub labelled_share: f32,
+    /// Share of a batch whose goals are told, if the network takes image goals too; the authors:
+    /// half. Less of it keeps a network from learning few instructions by heart.
+    pub told_share: f32,
     /// Which later picture is shown as the goal.
     pub goal_frames: GoalFrames,
     /// Image augmentation.
@@ -84,6 +90,8 @@ impl Default for TrainConfig {
             inverse_dynamics_weight: 0.1,
             auxiliary_share: 0.25,
             labelled_share: 1.0,
+            alignment_share: 1.0,
+            told_share: 0.5,
             goal_frames: GoalFrames::default(),
             augment: AugmentConfig::default(),
             seed: 0,
@@ -139,6 +147,9 @@ impl TrainConfig {
         if !(0.0..=1.0).contains(&self.auxiliary_share) {
             return Some("auxiliary_share must lie in [0, 1]".into());
         }
+        if !(0.0..=1.0).contains(&self.alignment_share) {
+            return Some("alignment_share must lie in [0, 1]".into());
+        }
         if !(0.0..1.0).contains(&self.augment.jitter) {
             return Some("augment.jitter must lie in [0, 1)".into());
         }
@@ -146,15 +157,35 @@ impl TrainConfig {
             return Some("labelled_share must lie in (0, 1]".into());
         }
         match network.goal_encoder {
-            Some(_) if !self.batch.is_multiple_of(2 * self.shards) => {
-                Some("batch must be a multiple of twice shards: half of it has image goals".into())
-            }
+            Some(_) if !self.both_goals() => Some(format!(
+                "told_share {} leaves no told or no shown goal in a batch of {} in {} shards",
+                self.told_share, self.batch, self.shards
+            )),
             Some(_) => self.goal_frames.problem(),
             None if self.labelled_share < 1.0 => {
                 Some("labelled_share below 1 needs a network with a goal_encoder".into())
             }
             None => None,
         }
+    }
+
+    fn both_goals(&self) -> bool {
+        let told = self.told_rows();
+        self.told_share.is_finite() && told > 0 && told < self.batch
+    }
+
+    /// Rows of a batch with told goals, equally many in each shard, if there are shown ones too.
+    pub fn told_rows(&self) -> usize {
+        let shard = (self.batch / self.shards.max(1)) as f32;
+        self.shards * (shard * self.told_share).round() as usize
+    }
+
+    /// Rows that are aligned of `told` told ones.
+    pub fn aligned_rows(&self, told: usize) -> usize {
+        if self.alignment_weight == 0.0 {
+            return 0;
+        }
+        (told as f32 * self.alignment_share).round() as usize
     }
 
     /// Rows of a shard that the auxiliary losses see.

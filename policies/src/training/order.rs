@@ -112,13 +112,13 @@ impl TwoOrders {
         }
     }
 
-    /// Batch `step` of `size` moments: half told and half shown, or all told if there are no image
-    /// goals.
-    pub fn batch(&mut self, step: u64, size: usize) -> Draw {
+    /// Batch `step` of `size` moments: `told` of them told and the others shown, or all told if
+    /// there are no image goals.
+    pub fn batch(&mut self, step: u64, size: usize, told: usize) -> Draw {
         match &mut self.shown {
             Some(shown) => Draw {
-                told: self.told.batch(step, size / 2),
-                shown: shown.batch(step, size / 2),
+                told: self.told.batch(step, told),
+                shown: shown.batch(step, size.saturating_sub(told)),
             },
             None => Draw {
                 told: self.told.batch(step, size),
@@ -144,19 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_half_told_and_half_shown() {
+    fn batches_are_told_and_shown_in_the_given_shares() {
         let mut orders = TwoOrders::new([0, 1], Some(0..8), 1);
-        let draw = orders.batch(3, 8);
+        let draw = orders.batch(3, 8, 4);
         assert!(draw.told.iter().all(|&moment| moment < 2));
         assert_eq!((draw.told.len(), draw.shown.len()), (4, 4));
         let pieces = draw.pieces(2);
         assert_eq!(pieces[1].told, draw.told[2..]);
         assert_eq!(pieces[1].shown, draw.shown[2..]);
+        let few = orders.batch(3, 8, 2);
+        assert_eq!((few.told.len(), few.shown.len()), (2, 6));
         let all = pieces[0].moments().collect::<Vec<_>>();
         assert_eq!(all, [&draw.told[..2], &draw.shown[..2]].concat());
 
         let mut told = TwoOrders::new(0..8, None::<[usize; 0]>, 1);
-        let draw = told.batch(0, 8);
+        let draw = told.batch(0, 8, 4);
         assert_eq!((draw.told.len(), draw.shown.len()), (8, 0));
     }
 }

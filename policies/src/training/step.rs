@@ -56,11 +56,11 @@ pub fn batch_loss(
     );
     let goals = Goals::of(model, &batch);
     let told = batch.told;
+    let aligned = goals.aligned.filter(|_| train.alignment_weight > 0.0);
     let inputs = Inputs {
         goal: goals.policy.clone(),
         ..batch.inputs
     };
-    let aligned = goals.aligned.filter(|_| train.alignment_weight > 0.0);
 
     // All pictures share the encoders' pass: the observations, later ones, and, where the encoders
     // see the goal, those with told goals once more with the shown ones.
@@ -76,10 +76,7 @@ pub fn batch_loss(
     let again = aligned
         .clone()
         .filter(|_| network.cameras_see_goal())
-        .map(|goal| Inputs {
-            goal,
-            ..inputs.narrow(0, told)
-        });
+        .map(|aligned| aligned.shown(&inputs));
     let (views, [later, again]) = encode(model, &inputs, [later, again]);
 
     let action = action_loss(
@@ -117,13 +114,10 @@ pub fn batch_loss(
         total = total + loss.clone() * train.foresight_weight;
         parts.push((|losses| &mut losses.foresight, loss));
     }
-    if let Some(goal) = aligned {
-        let views = again.unwrap_or_else(|| views.narrow(0, told));
-        let shown = Inputs {
-            goal,
-            ..inputs.narrow(0, told)
-        };
-        if let Some(loss) = alignment(model, network, &action, Mdt::tokens(&shown, views)) {
+    if let Some(aligned) = aligned {
+        let views = again.unwrap_or_else(|| views.narrow(aligned.first_row, aligned.count()));
+        let shown = Mdt::tokens(&aligned.shown(&inputs), views);
+        if let Some(loss) = alignment(model, network, &action, aligned.first_row, shown) {
             // The other half of the batch has no such loss.
             let share = told as f32 / rows as f32;
             total = total + loss.clone() * (train.alignment_weight * share);
@@ -138,8 +132,31 @@ pub fn batch_loss(
 struct Goals {
     /// What the policy is conditioned on, `[rows, goal_dim]`: told ones, then shown ones.
     policy: Tensor<2>,
-    /// Shown goals of the told rows, `[told, goal_dim]`.
-    aligned: Option<Tensor<2>>,
+    /// Told rows with shown goals too.
+    aligned: Option<Aligned>,
+}
+
+/// Told rows whose contexts are aligned with those of shown goals.
+#[derive(Clone)]
+struct Aligned {
+    /// The first of them; the others follow it up to the last told row.
+    first_row: usize,
+    /// Their shown goals, `[rows, goal_dim]`.
+    goals: Tensor<2>,
+}
+
+impl Aligned {
+    fn count(&self) -> usize {
+        self.goals.dims()[0]
+    }
+
+    /// The rows' inputs with shown goals in place of the told ones.
+    fn shown(&self, inputs: &Inputs) -> Inputs {
+        Inputs {
+            goal: self.goals.clone(),
+            ..inputs.narrow(self.first_row, self.count())
+        }
+    }
 }
 
 impl Goals {
@@ -151,35 +168,41 @@ impl Goals {
                 aligned: None,
             };
         };
-        let images = encoder.forward(shown.images.clone());
+        let count = shown.images.dims()[0];
+        let present = batch.inputs.static_images.clone();
+        let present = present.narrow(0, shown.first_row, count);
+        let images = encoder.forward(present, shown.images.clone());
         let skipped = batch.told - shown.first_row.min(batch.told);
-        let count = images.dims()[0] - skipped;
-        let own = images.clone().narrow(0, skipped, count);
+        let own = images.clone().narrow(0, skipped, count - skipped);
         Self {
             policy: match batch.told {
                 0 => own,
                 told => Tensor::cat(vec![texts.clone().narrow(0, 0, told), own], 0),
             },
-            aligned: (skipped > 0).then(|| images.narrow(0, 0, skipped)),
+            aligned: (skipped > 0).then(|| Aligned {
+                first_row: shown.first_row,
+                goals: images.narrow(0, 0, skipped),
+            }),
         }
     }
 }
 
-/// Contrast between the contexts of the told rows and those of the same rows with shown goals,
-/// whose encoder inputs are `shown`.
+/// Contrast between the contexts of some told rows, from `first_row` on, and those of the same rows
+/// with shown goals, whose encoder inputs are `shown`.
 fn alignment(
     model: &Mdt,
     network: &MdtConfig,
     action: &ActionLoss,
+    first_row: usize,
     shown: Tokens,
 ) -> Option<Tensor<1>> {
     let config = network.alignment.as_ref()?;
-    let told = shown.goal.dims()[0];
-    let noise = action.noise.clone().narrow(0, 0, told);
+    let count = shown.goal.dims()[0];
+    let noise = action.noise.clone().narrow(0, first_row, count);
     let images = model
         .denoiser()
         .context(shown, GoalHead::Language, Some(&noise));
-    let texts = action.context.clone().narrow(0, 0, told);
+    let texts = action.context.clone().narrow(0, first_row, count);
     let contrast = model.contrast(config, images, texts)?;
     Some(contrast.symmetric().mean())
 }

@@ -246,11 +246,13 @@ fn settings_that_do_not_fit_the_network_are_refused() {
         )
         .map(|_| ())
     };
-    let odd = TrainConfig {
-        batch: 6,
-        ..settings(1)
-    };
-    assert!(open(odd, tiny()).is_err());
+    for told_share in [0.0, 1.0, -0.5, f32::NAN] {
+        let one_kind = TrainConfig {
+            told_share,
+            ..settings(1)
+        };
+        assert!(open(one_kind, tiny()).is_err(), "{told_share}");
+    }
     let told = MdtConfig {
         goal_encoder: None,
         alignment: None,

@@ -315,7 +315,9 @@ impl<'a> Trainer<'a> {
 
     /// One optimiser step; `None` if it was skipped because something was not finite.
     fn advance(&mut self) -> Result<Option<Step>, TrainError> {
-        let draw = self.order.batch(self.step, self.train.batch);
+        let draw = self
+            .order
+            .batch(self.step, self.train.batch, self.train.told_rows());
         // Dropout draws on the device.
         self.device
             .seed(self.train.seed ^ self.step.rotate_left(32));
@@ -375,7 +377,10 @@ impl<'a> Trainer<'a> {
         );
         let extras = Extras {
             future_rows: self.train.auxiliary_rows(),
-            show_told: self.network.alignment.is_some() && self.train.alignment_weight > 0.0,
+            shown_told: match &self.network.alignment {
+                Some(_) => self.train.aligned_rows(draw.told.len()),
+                None => 0,
+            },
         };
         let batch = self.batcher().batch(draw, extras, &mut rng, &self.device)?;
         let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);

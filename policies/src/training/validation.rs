@@ -55,7 +55,9 @@ pub(super) fn validate(
             .batch(&draw, Extras::default(), &mut rng, &device)
             .ok()?;
         let goal = match (&model.goal_encoder, &batch.shown) {
-            (Some(encoder), Some(shown)) => encoder.forward(shown.images.clone()),
+            (Some(encoder), Some(shown)) => {
+                encoder.forward(batch.inputs.static_images.clone(), shown.images.clone())
+            }
             _ => batch.inputs.goal.clone(),
         };
         let inputs = Inputs {
