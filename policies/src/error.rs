@@ -51,6 +51,14 @@ pub enum PolicyError {
         /// What to do.
         advice: String,
     },
+    /// A setting of how the policy is run.
+    #[error("setting `{name}`: {reason}")]
+    Setting {
+        /// Which.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A network gave NaN or infinity.
     #[error("{what} is not finite (generation {generation}): the plan is dropped")]
     NonFinite {

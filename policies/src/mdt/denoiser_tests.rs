@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use super::config::{DenoiserConfig, MdtConfig, ObservationInput};
 use super::denoiser::{Denoiser, GoalHead, Tokens, Views};
 use super::loss::{ActionNoise, action_loss};
-use super::planning::{Context, Ladder, SeededNoise, sample};
+use super::planning::{Context, Descent, Ladder, SeededNoise, sample};
 use crate::diffusion::SamplerKind;
 use crate::golden::path;
 use crate::parity::GoldenFile;
@@ -74,7 +74,13 @@ fn plans_are_those_of_every_sampler() {
         let mut ladder = Ladder::new(&network, &diffusion, diffusion.steps, &device);
         let mut plan = |seed: u64| {
             let noise = SeededNoise::new(&[seed, 1], [10, 7], &device);
-            let sampled = sample(&network, &diffusion, &mut ladder, &context, noise, None);
+            let sampled = sample(
+                &network,
+                &diffusion,
+                &mut ladder,
+                &context,
+                Descent::new(noise),
+            );
             sampled.unwrap().actions.try_into_vec_as::<f32>().unwrap()
         };
         let plan_of = [plan(3), plan(3), plan(4)];

@@ -4,13 +4,17 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::config::{DenoiserConfig, MdtConfig};
+use super::config::{DenoiserConfig, DiffusionConfig, MdtConfig};
 use super::denoiser::Denoiser;
 use super::loss::normals;
-use super::packed::{PackedContext, PackedDenoiser};
-use super::packed_sampler::{PackedLadder, sample};
+use super::packed::PackedContext;
+use super::packed_planner::PackedPlanner;
+use super::planning::levels;
 use crate::checkpoint::collect;
 use crate::checkpoint::file::Tensors;
+use crate::error::PolicyError;
+use crate::host;
+use crate::nn::kernels::Precision;
 use crate::nn::{Perceiver, PerceiverConfig, ResNet, ResNetConfig};
 use crate::policy::WeightTensor;
 use crate::voltron::{VCond, VCondConfig};
@@ -41,78 +45,111 @@ impl Agent {
     }
 }
 
+/// How a chunk is planned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Way {
+    /// How exactly the weights are kept.
+    pub precision: Precision,
+    /// Denoising steps.
+    pub steps: usize,
+    /// Greatest noise level; the authors' if `None`.
+    pub sigma_max: Option<f64>,
+}
+
 /// One agent's denoiser on the CPU, and a chunk to plan.
 pub struct ChunkCase {
-    packed: PackedDenoiser,
-    ladder: PackedLadder,
+    planner: PackedPlanner,
     context: PackedContext,
     config: DenoiserConfig,
-    sigma_data: f64,
+    diffusion: DiffusionConfig,
     tokens: Vec<f32>,
-    start: Vec<f32>,
+    start: Tensor<3>,
 }
 
 impl ChunkCase {
     /// Random weights. If `exported`, also the tensors for others to compute the same from: weights
     /// under our keys and the case under `case.`. `None` only if the network cannot be packed.
-    pub fn new(agent: Agent, seed: u64, exported: bool) -> Option<(Self, Option<Tensors>)> {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn new(
+        agent: Agent,
+        way: Way,
+        seed: u64,
+        exported: bool,
+    ) -> Result<Option<(Self, Option<Tensors>)>, PolicyError> {
         let device = Device::flex();
         device.seed(seed);
         let config = agent.denoiser();
-        let diffusion = MdtConfig::paper().diffusion;
+        let paper = MdtConfig::paper().diffusion;
+        let diffusion = DiffusionConfig {
+            steps: way.steps,
+            sigma_max: way.sigma_max.unwrap_or(paper.sigma_max),
+            ..paper
+        };
         let network = Denoiser::new(&config, &device);
-        let mut packed = PackedDenoiser::new(&network)?;
-        let steps = diffusion.steps;
-        let ladder = PackedLadder::new(&network, &packed, &diffusion, steps, &device)?;
-        let tensors = exported.then(|| collect(&network, 0).tensors);
+        let Some(mut planner) = PackedPlanner::new(&network, way.precision) else {
+            return Ok(None);
+        };
+        for level in levels(&diffusion, diffusion.steps) {
+            if level > 0.0 {
+                planner.prepare(&network, level, &device);
+            }
+        }
+        let weights = exported.then(|| collect(&network, 0).tensors);
         drop(network);
 
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let tokens = normals(agent.tokens() * config.width, &mut rng);
         let start = normals(config.horizon * config.action_dim, &mut rng);
-        let scale = diffusion.sigma_max as f32;
-        let start = start.iter().map(|value| value * scale).collect::<Vec<_>>();
-        let output = packed.encode(&tokens);
-        let context = packed.project(&output);
+        let shape = [1, config.horizon, config.action_dim];
+        let start = Tensor::from_data(TensorData::new(start, shape), &device) * diffusion.sigma_max;
+        let (output, context) = planner.project(&tokens);
         let mut case = Self {
-            packed,
-            ladder,
+            planner,
             context,
-            sigma_data: diffusion.sigma_data,
+            diffusion,
             tokens,
-            start: start.clone(),
+            start,
             config,
         };
-        let tensors = tensors.map(|weights| {
-            let actions = vec![1, case.config.horizon, case.config.action_dim];
-            let width = vec![1, agent.tokens(), case.config.width];
-            let mut tensors = (*weights).clone();
-            for (name, shape, values) in [
-                ("start", actions.clone(), start),
-                ("context", width, output),
-                ("chunk", actions, case.chunk()),
-            ] {
-                tensors.insert(format!("case.{name}"), WeightTensor { shape, values });
+        let tensors = match weights {
+            Some(weights) => {
+                let width = vec![1, agent.tokens(), case.config.width];
+                let mut tensors = (*weights).clone();
+                for (name, shape, values) in [
+                    ("start", shape.to_vec(), host::values(case.start.clone())),
+                    ("context", width, output),
+                    ("chunk", shape.to_vec(), case.chunk()?),
+                ] {
+                    tensors.insert(format!("case.{name}"), WeightTensor { shape, values });
+                }
+                Some(tensors)
             }
-            tensors
-        });
-        Some((case, tensors))
+            None => None,
+        };
+        Ok(Some((case, tensors)))
     }
 
     /// Plans the chunk: all denoising steps, from a given context.
-    pub fn chunk(&mut self) -> Vec<f32> {
-        sample(&mut self.packed, &self.ladder, &self.context, &self.start)
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn chunk(&mut self) -> Result<Vec<f32>, PolicyError> {
+        let (config, start) = (&self.diffusion, self.start.clone());
+        let way = (config, config.steps);
+        let sampled = self.planner.sample_prepared(way, &self.context, start)?;
+        Ok(host::values(sampled.actions))
     }
 
     /// The encoder and the projection of keys and values.
     pub fn encode(&mut self) {
-        let output = self.packed.encode(&self.tokens);
-        self.context = self.packed.project(&output);
+        (_, self.context) = self.planner.project(&self.tokens);
     }
 
     /// Bytes of weights that one denoising step reads.
     pub fn bytes_per_step(&self) -> usize {
-        self.packed.bytes_per_step()
+        self.planner.bytes_per_step()
     }
 
     /// What others need beside the tensors, as JSON.
@@ -120,8 +157,8 @@ impl ChunkCase {
         serde_json::json!({
             "heads": self.config.heads,
             "layers": self.config.decoder_layers,
-            "sigma_data": self.sigma_data,
-            "sigmas": self.ladder.sigmas(),
+            "sigma_data": self.diffusion.sigma_data,
+            "sigmas": levels(&self.diffusion, self.diffusion.steps),
         })
         .to_string()
     }

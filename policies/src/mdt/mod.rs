@@ -41,13 +41,13 @@ pub mod online;
 mod online_tests;
 pub mod packed;
 pub mod packed_planner;
-pub mod packed_sampler;
 #[cfg(test)]
 mod packed_tests;
 pub mod planning;
 pub mod policy;
 #[cfg(test)]
 mod policy_tests;
+pub mod shortcuts;
 pub mod statistics;
 #[cfg(test)]
 mod vision_tests;
@@ -57,4 +57,5 @@ pub use denoiser::Denoiser;
 pub use model::Mdt;
 pub use online::MdtOnline;
 pub use policy::MdtPolicy;
+pub use shortcuts::{Shortcuts, WarmStart};
 pub use statistics::Statistics;

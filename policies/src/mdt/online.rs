@@ -11,7 +11,7 @@ use super::experience::Experienced;
 use super::goals::GoalVectors;
 use super::load::{Loaded, load};
 use super::model::{Inputs, Mdt};
-use super::planning::{Ladder, SeededNoise, encode, sample};
+use super::planning::{Descent, Ladder, SeededNoise, encode, sample};
 use super::statistics::Statistics;
 use crate::checkpoint::PolicyPackage;
 use crate::error::{LearnError, PolicyError};
@@ -227,8 +227,7 @@ impl OnlineModel for MdtOnline {
             diffusion,
             &mut ladder,
             &context,
-            noise,
-            None,
+            Descent::new(noise),
         )?;
         let actions = sampled
             .actions

@@ -13,14 +13,14 @@ use crate::nn::attention::{Attention, Sight};
 use crate::nn::decoder::{BlockNoise, DecoderBlock};
 use crate::nn::encoder::EncoderBlock;
 use crate::nn::kernels::{
-    AttentionShape, LAYER_NORM_EPSILON, Layout, Packed, Part, Scratch, gelu_in_place, normalise,
-    plain,
+    AttentionShape, LAYER_NORM_EPSILON, Layout, Packed, Part, Precision, Scratch, gelu_in_place,
+    normalise, plain,
 };
 use crate::nn::mlp::{Mlp, Projection};
 use crate::nn::{KeyValue, LayerNorm};
 
 /// Linear layers on the same input, outputs side by side.
-fn pack(layers: &[&Linear]) -> Packed {
+fn pack(layers: &[&Linear], precision: Precision) -> Packed {
     let parts = layers
         .iter()
         .map(|layer| {
@@ -38,7 +38,7 @@ fn pack(layers: &[&Linear]) -> Packed {
             offset: offset.as_deref(),
         })
         .collect::<Vec<_>>();
-    Packed::new(inputs, &parts)
+    Packed::new(inputs, &parts, precision)
 }
 
 /// Gain and offset of a norm.
@@ -78,10 +78,13 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn of(attention: &Attention) -> Self {
+    fn of(attention: &Attention, precision: Precision) -> Self {
         Self {
-            qkv: pack(&[&attention.query, &attention.key, &attention.value]),
-            proj: pack(&[&attention.c_proj]),
+            qkv: pack(
+                &[&attention.query, &attention.key, &attention.value],
+                precision,
+            ),
+            proj: pack(&[&attention.c_proj], precision),
             heads: attention.heads,
             causal: attention.causal,
         }
@@ -129,10 +132,10 @@ struct FeedForward {
 }
 
 impl FeedForward {
-    fn of(mlp: &Mlp) -> Self {
+    fn of(mlp: &Mlp, precision: Precision) -> Self {
         Self {
-            up: pack(&[&mlp.c_fc]),
-            down: pack(&[&mlp.c_proj]),
+            up: pack(&[&mlp.c_fc], precision),
+            down: pack(&[&mlp.c_proj], precision),
         }
     }
 
@@ -157,12 +160,12 @@ struct Encoding {
 }
 
 impl Encoding {
-    fn of(block: &EncoderBlock) -> Self {
+    fn of(block: &EncoderBlock, precision: Precision) -> Self {
         Self {
             ln_1: Affine::of(&block.ln_1),
-            attention: SelfAttention::of(&block.attn),
+            attention: SelfAttention::of(&block.attn, precision),
             ln_2: Affine::of(&block.ln_2),
-            mlp: FeedForward::of(&block.mlp),
+            mlp: FeedForward::of(&block.mlp, precision),
         }
     }
 }
@@ -182,19 +185,19 @@ struct Decoding {
 }
 
 impl Decoding {
-    fn of(block: &DecoderBlock) -> Self {
+    fn of(block: &DecoderBlock, precision: Precision) -> Self {
         let cross = &block.cross_att;
         Self {
             ln_1: Affine::of(&block.ln_1),
-            attention: SelfAttention::of(&block.attn),
+            attention: SelfAttention::of(&block.attn, precision),
             ln3: Affine::of(&block.ln3),
-            query: pack(&[&cross.query]),
-            key_value: pack(&[&cross.key, &cross.value]),
-            cross_proj: pack(&[&cross.c_proj]),
+            query: pack(&[&cross.query], precision),
+            key_value: pack(&[&cross.key, &cross.value], precision),
+            cross_proj: pack(&[&cross.c_proj], precision),
             heads: cross.heads,
             causal: cross.causal,
             ln_2: Affine::of(&block.ln_2),
-            mlp: FeedForward::of(&block.mlp),
+            mlp: FeedForward::of(&block.mlp, precision),
         }
     }
 
@@ -310,9 +313,9 @@ pub struct PackedDenoiser {
 }
 
 impl PackedDenoiser {
-    /// Packs the weights. `None` if they are not on the CPU, or the noise level enters otherwise
-    /// than through adaptive norms.
-    pub fn new(denoiser: &Denoiser) -> Option<Self> {
+    /// Packs the weights, those of the matrices with `precision`. `None` if they are not on the CPU,
+    /// or the noise level enters otherwise than through adaptive norms.
+    pub fn new(denoiser: &Denoiser, precision: Precision) -> Option<Self> {
         plain(&denoiser.action_emb.weight.val())?;
         if denoiser
             .decoder
@@ -323,16 +326,22 @@ impl PackedDenoiser {
             return None;
         }
         let predict = match &denoiser.action_pred {
-            Projection::Linear(layer) => vec![pack(&[layer])],
-            Projection::Mlp((first, _, second)) => vec![pack(&[first]), pack(&[second])],
+            Projection::Linear(layer) => vec![pack(&[layer], precision)],
+            Projection::Mlp((first, _, second)) => {
+                vec![pack(&[first], precision), pack(&[second], precision)]
+            }
         };
         let positions = denoiser.action_positions.as_ref();
         Some(Self {
-            encoder: denoiser.encoder.blocks.iter().map(Encoding::of).collect(),
+            encoder: (denoiser.encoder.blocks.iter())
+                .map(|block| Encoding::of(block, precision))
+                .collect(),
             encoder_norm: Affine::of(&denoiser.encoder.ln),
-            decoder: denoiser.decoder.blocks.iter().map(Decoding::of).collect(),
+            decoder: (denoiser.decoder.blocks.iter())
+                .map(|block| Decoding::of(block, precision))
+                .collect(),
             decoder_norm: Affine::of(&denoiser.decoder.ln),
-            embed: pack(&[&denoiser.action_emb]),
+            embed: pack(&[&denoiser.action_emb], precision),
             positions: positions.map(|positions| values(positions.val())),
             predict,
             work: Work::default(),

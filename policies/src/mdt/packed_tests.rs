@@ -10,9 +10,10 @@ use super::denoiser::{Denoiser, GoalHead};
 use super::model::Inputs;
 use super::packed::{PackedContext, PackedDenoiser};
 use super::packed_planner::PackedPlanner;
-use super::planning::{Ladder, SeededNoise, encode, sample};
+use super::planning::{Descent, Ladder, SeededNoise, encode, sample};
 use crate::diffusion::SamplerKind;
 use crate::golden::{close, vec};
+use crate::nn::kernels::Precision;
 use crate::training::tests::tiny;
 
 fn config() -> DenoiserConfig {
@@ -47,7 +48,7 @@ fn packed_and_plain_agree() {
     ];
     for config in options {
         let network = Denoiser::new(&config, &device);
-        let mut packed = PackedDenoiser::new(&network).unwrap();
+        let mut packed = PackedDenoiser::new(&network, Precision::Single).unwrap();
         let tokens = random::<3>([1, 4, config.width], &device);
         let actions = random::<3>([1, config.horizon, config.action_dim], &device);
         let output = network.encoder.forward(tokens.clone());
@@ -80,7 +81,7 @@ fn other_conditionings_are_not_packed() {
     for noise in [NoiseInput::Added, NoiseInput::EncoderToken] {
         let config = DenoiserConfig { noise, ..config() };
         let network = Denoiser::new(&config, &Device::flex());
-        assert!(PackedDenoiser::new(&network).is_none());
+        assert!(PackedDenoiser::new(&network, Precision::Single).is_none());
     }
 }
 
@@ -100,7 +101,7 @@ fn packed_and_plain_plans_agree_for_every_sampler() {
         proprioception: Some(random([1, d.proprioception], &device)),
     };
     let plain = encode(&model, &inputs);
-    let mut planner = PackedPlanner::new(&model).unwrap();
+    let mut planner = PackedPlanner::new(model.denoiser(), Precision::Single).unwrap();
     let (output, context) = planner.encode(&model, &inputs);
     close("encoder", &vec(output), &vec(plain.output.unwrap()), 1e-5);
     for sampler in [
@@ -114,9 +115,16 @@ fn packed_and_plain_plans_agree_for_every_sampler() {
         let mut ladder = Ladder::new(model.denoiser(), &diffusion, 5, &device);
         let noise = || SeededNoise::new(&[9], [d.horizon, d.action_dim], &device);
         let (denoiser, from) = (model.denoiser(), &plain.context);
-        let expected = sample(denoiser, &diffusion, &mut ladder, from, noise(), None).unwrap();
+        let expected = sample(
+            denoiser,
+            &diffusion,
+            &mut ladder,
+            from,
+            Descent::new(noise()),
+        )
+        .unwrap();
         let mut plan = || {
-            let sampled = planner.sample(&model, &diffusion, 5, &context, noise(), None);
+            let sampled = planner.sample(denoiser, &diffusion, 5, &context, Descent::new(noise()));
             let sampled = sampled.unwrap();
             assert_eq!(sampled.steps, expected.steps);
             vec(sampled.actions)

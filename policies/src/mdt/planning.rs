@@ -109,10 +109,10 @@ pub fn encode(model: &Mdt, inputs: &Inputs) -> Encoded {
     }
 }
 
-/// Ladders by number of steps.
+/// Ladders by number of steps and (the bits of) the greatest level.
 #[derive(Clone, Debug, Default)]
 pub struct Ladders {
-    by_steps: BTreeMap<usize, Ladder>,
+    known: BTreeMap<(usize, u64), Ladder>,
 }
 
 impl Ladders {
@@ -124,8 +124,8 @@ impl Ladders {
         steps: usize,
         device: &Device,
     ) -> &mut Ladder {
-        self.by_steps
-            .entry(steps)
+        self.known
+            .entry((steps, config.sigma_max.to_bits()))
             .or_insert_with(|| Ladder::new(denoiser, config, steps, device))
     }
 }
@@ -173,6 +173,38 @@ impl SeededNoise {
     }
 }
 
+/// How a chunk is sampled.
+#[derive(Clone, Debug)]
+pub struct Descent {
+    /// Where all noise comes from.
+    pub noise: SeededNoise,
+    /// Guess of the clean actions, `[batch, horizon, action_dim]`, to which the first noise is
+    /// added; zeros if there is none.
+    pub guess: Option<Tensor<3>>,
+    /// When the chunk must be ready.
+    pub deadline: Option<Instant>,
+}
+
+impl Descent {
+    /// From nothing but noise, and without haste.
+    pub const fn new(noise: SeededNoise) -> Self {
+        Self {
+            noise,
+            guess: None,
+            deadline: None,
+        }
+    }
+
+    /// Noisy actions at the greatest level of `config`.
+    pub fn begin(&mut self, config: &DiffusionConfig) -> Tensor<3> {
+        let noise = self.noise.draw() * config.sigma_max;
+        match &self.guess {
+            Some(guess) => guess.clone() + noise,
+            None => noise,
+        }
+    }
+}
+
 /// [`sample_from`] with seeded noise.
 ///
 /// # Errors
@@ -182,23 +214,17 @@ pub fn sample(
     config: &DiffusionConfig,
     ladder: &mut Ladder,
     context: &Context,
-    mut noise: SeededNoise,
-    deadline: Option<Instant>,
+    mut descent: Descent,
 ) -> Result<Sampled, PolicyError> {
-    let unit = noise.draw();
-    let mut later = || noise.draw();
-    sample_from(
-        denoiser,
-        config,
-        ladder,
-        context,
-        (unit, &mut later),
-        deadline,
-    )
+    let noisy = descent.begin(config);
+    let deadline = descent.deadline;
+    let mut later = || descent.noise.draw();
+    let noise = (noisy, &mut later as &mut Noise<'_>);
+    sample_from(denoiser, config, ladder, context, noise, deadline)
 }
 
-/// Goes down the ladder from noise at the greatest level: `unit`, times that level; `later` is what
-/// the sampler draws on the way. Stops early when the next step would likely end after `deadline`;
+/// Goes down the ladder from `noisy` actions at its greatest level; `later` is what the sampler
+/// draws on the way. Stops early when the next step would likely end after `deadline`;
 /// the first step is always done. A sampler that was stopped gives its last estimate of the clean
 /// actions.
 ///
@@ -209,11 +235,11 @@ pub fn sample_from(
     config: &DiffusionConfig,
     ladder: &mut Ladder,
     context: &Context,
-    (unit, later): (Tensor<3>, &mut Noise<'_>),
+    (noisy, later): (Tensor<3>, &mut Noise<'_>),
     deadline: Option<Instant>,
 ) -> Result<Sampled, PolicyError> {
     let preconditioning = config.preconditioning();
-    let device = unit.device();
+    let device = noisy.device();
     let (steps, levels) = (ladder.steps, ladder.levels.clone());
     let mut denoise = |noisy: &Tensor<3>, level: f64| {
         let rung = ladder.rung(denoiser, level, &device);
@@ -234,7 +260,7 @@ pub fn sample_from(
         config,
         (steps, &levels),
         &mut denoise,
-        (unit, later),
+        (noisy, later),
         deadline,
     )
 }
@@ -247,12 +273,12 @@ pub fn descend(
     config: &DiffusionConfig,
     (count, levels): (usize, &[f64]),
     denoise: &mut Denoise<'_>,
-    (unit, later): (Tensor<3>, &mut Noise<'_>),
+    (noisy, later): (Tensor<3>, &mut Noise<'_>),
     deadline: Option<Instant>,
 ) -> Result<Sampled, PolicyError> {
-    let device = unit.device();
+    let device = noisy.device();
     let mut sampler = config.sampler.start(count);
-    let mut actions = unit * config.sigma_max;
+    let mut actions = noisy;
     let mut steps = 0;
     let mut slowest = Duration::ZERO;
     let last = levels.len().saturating_sub(1);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use cerebellum_messages::{ActionChunk, Goal, LatentSample, Observation};
+use burn::tensor::{Device, Tensor, TensorData};
+use cerebellum_messages::{ActionChunk, Goal, LatentSample, Observation, Tick};
 
 use super::config::MdtConfig;
 use super::goals::{GoalVectors, PreparedGoal};
@@ -15,13 +15,15 @@ use super::load::{Loaded, load};
 use super::model::Mdt;
 use super::packed::PackedContext;
 use super::packed_planner::PackedPlanner;
-use super::planning::{Context, Ladders, Sampled, SeededNoise, encode, sample};
+use super::planning::{Context, Descent, Ladders, Sampled, SeededNoise, encode, sample};
+use super::shortcuts::{Shortcuts, moved_on};
 use super::statistics::Statistics;
 use crate::checkpoint::package::IN_MEMORY;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
 use crate::host;
 use crate::language::SentenceEncoder;
+use crate::nn::kernels::Precision;
 use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
 
 /// A policy ready to plan. Owns its copy of the weights.
@@ -36,6 +38,14 @@ pub struct MdtPolicy {
     goal: Option<ActiveGoal>,
     ladders: Ladders,
     packed: Option<PackedPlanner>,
+    shortcuts: Shortcuts,
+    last: Option<LastPlan>,
+}
+
+/// The last plan towards the goal in force.
+struct LastPlan {
+    observed: Tick,
+    actions: Vec<f32>,
 }
 
 /// What one observation's chunk is denoised with.
@@ -73,7 +83,9 @@ impl MdtPolicy {
             config,
             statistics,
             device,
-            packed: PackedPlanner::new(&model),
+            packed: PackedPlanner::new(model.denoiser(), Precision::default()),
+            shortcuts: Shortcuts::default(),
+            last: None,
             model,
             weights: package.weights.clone(),
             goals,
@@ -82,21 +94,58 @@ impl MdtPolicy {
         })
     }
 
+    /// The policy, planning with shortcuts.
+    ///
+    /// # Errors
+    /// If a number of theirs is out of range.
+    pub fn with_shortcuts(mut self, shortcuts: Shortcuts) -> Result<Self, PolicyError> {
+        shortcuts.check(&self.config.diffusion)?;
+        self.packed = PackedPlanner::new(self.model.denoiser(), shortcuts.precision);
+        self.shortcuts = shortcuts;
+        Ok(self)
+    }
+
+    /// What is left of the last plan at a tick, as a guess of the next one.
+    fn guess(&self, observed: Tick) -> Option<Tensor<3>> {
+        self.shortcuts.warm_start?;
+        let last = self.last.as_ref()?;
+        let ticks = observed.0.checked_sub(last.observed.0)?;
+        let ticks = usize::try_from(ticks).ok()?;
+        let left = moved_on(&last.actions, self.spec.action_dim, ticks)?;
+        let shape = [1, self.spec.horizon, self.spec.action_dim];
+        Some(Tensor::from_data(
+            TensorData::new(left, shape),
+            &self.device,
+        ))
+    }
+
     /// Denoises a chunk.
-    fn refine(&mut self, encoding: &Encoding, budget: PlanBudget) -> Result<Sampled, PolicyError> {
-        let (model, diffusion) = (&self.model, &self.config.diffusion);
+    fn refine(
+        &mut self,
+        encoding: &Encoding,
+        observed: Tick,
+        budget: PlanBudget,
+    ) -> Result<Sampled, PolicyError> {
+        let guess = self.guess(observed);
+        let diffusion = match (&guess, self.shortcuts.warm_start) {
+            (Some(_), Some(warm)) => warm.diffusion(&self.config.diffusion),
+            _ => self.config.diffusion.clone(),
+        };
         let steps = diffusion.steps.min(budget.max_steps.max(1) as usize);
         let shape = [self.spec.horizon, self.spec.action_dim];
-        let noise = SeededNoise::new(&[budget.seed], shape, &self.device);
-        let deadline = budget.deadline;
+        let descent = Descent {
+            noise: SeededNoise::new(&[budget.seed], shape, &self.device),
+            guess,
+            deadline: budget.deadline,
+        };
+        let denoiser = self.model.denoiser();
         match (encoding, &mut self.packed) {
             (Encoding::Packed(context), Some(packed)) => {
-                packed.sample(model, diffusion, steps, context, noise, deadline)
+                packed.sample(denoiser, &diffusion, steps, context, descent)
             }
             (Encoding::Composed(context), _) => {
-                let denoiser = model.denoiser();
-                let ladder = self.ladders.get(denoiser, diffusion, steps, &self.device);
-                sample(denoiser, diffusion, ladder, context, noise, deadline)
+                let ladder = self.ladders.get(denoiser, &diffusion, steps, &self.device);
+                sample(denoiser, &diffusion, ladder, context, descent)
             }
             (Encoding::Packed(_), None) => Err(PolicyError::Device {
                 device: format!("{:?}", self.device),
@@ -129,6 +178,7 @@ impl Policy for MdtPolicy {
             goal: goal.clone(),
             prepared,
         });
+        self.last = None;
         Ok(())
     }
 
@@ -162,7 +212,7 @@ impl Policy for MdtPolicy {
 
         let refining = Instant::now();
         let shape = [self.spec.horizon, self.spec.action_dim];
-        let sampled = self.refine(&encoding, budget)?;
+        let sampled = self.refine(&encoding, observation.tick, budget)?;
         let actions = host::values(sampled.actions);
         if actions.len() != shape[0] * shape[1] || actions.iter().any(|value| !value.is_finite()) {
             return Err(PolicyError::NonFinite {
@@ -170,6 +220,10 @@ impl Policy for MdtPolicy {
                 generation: self.weights.generation,
             });
         }
+        self.last = self.shortcuts.warm_start.map(|_| LastPlan {
+            observed: observation.tick,
+            actions: actions.clone(),
+        });
         Ok(Plan {
             chunk: ActionChunk {
                 stamp: observation.stamp,
@@ -195,7 +249,7 @@ impl Policy for MdtPolicy {
         self.model = model;
         self.weights = weights.clone();
         self.ladders = Ladders::default();
-        self.packed = PackedPlanner::new(&self.model);
+        self.packed = PackedPlanner::new(self.model.denoiser(), self.shortcuts.precision);
         Ok(())
     }
 

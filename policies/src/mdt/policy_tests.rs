@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use cerebellum_messages::{Goal, GoalKind, GoalSpec, Stamp, Tick};
+use cerebellum_messages::{Goal, GoalKind, GoalSpec, Observation, Stamp, Tick};
 
 use super::fixtures::{goal, observation, package, package_of, shown_goal};
 use super::goal_encoder::GoalEncoderConfig;
-use super::{Mdt, MdtConfig, MdtPolicy};
+use super::{Mdt, MdtConfig, MdtPolicy, Shortcuts, WarmStart};
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{PolicyPackage, collect};
 use crate::error::{CheckpointError, PolicyError};
+use crate::nn::kernels::Precision;
 use crate::policy::{PlanBudget, Policy as _, WeightTensor, Weights};
 use crate::training::tests::{Letters, tiny};
 
@@ -327,4 +328,65 @@ fn a_change_is_of_what_is_seen_and_an_outcome_is_not() {
         let [first, second] = [4, 5].map(|tick| goal_at(&mut policy, tick));
         assert_eq!(first, second);
     }
+}
+
+#[test]
+fn warm_plans_go_on_from_the_last_one() {
+    let warm = |level: f64| {
+        let shortcuts = Shortcuts {
+            warm_start: Some(WarmStart { level, steps: 2 }),
+            ..Shortcuts::default()
+        };
+        policy().with_shortcuts(shortcuts)
+    };
+    let at = |tick: u64| Observation {
+        tick: Tick(tick),
+        ..observation(4)
+    };
+    let mut cold = policy();
+    let mut policy = warm(0.002).unwrap();
+    for policy in [&mut cold, &mut policy] {
+        policy.reset(&goal(1, "push")).unwrap();
+    }
+    let first = policy.plan(&at(42), BUDGET).unwrap().chunk;
+    assert_eq!(first, cold.plan(&at(42), BUDGET).unwrap().chunk);
+    let second = policy.plan(&at(44), BUDGET).unwrap().chunk;
+    assert_eq!(second.denoise_steps, 2);
+    // So little noise hides nothing of the guess.
+    let width = second.action_dim as usize;
+    let known = second.actions.iter().zip(&first.actions[2 * width..]);
+    assert!(known.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 0.02);
+    // Gaps, steps back and other goals begin cold.
+    for tick in [44 + 10, 3] {
+        let next = policy.plan(&at(tick), BUDGET).unwrap().chunk;
+        assert_eq!(next.denoise_steps, 10, "{tick}");
+    }
+    policy.plan(&at(4), BUDGET).unwrap();
+    policy.reset(&goal(2, "push")).unwrap();
+    let next = policy.plan(&at(5), BUDGET).unwrap().chunk;
+    assert_eq!(next.denoise_steps, 10);
+    let refused = warm(1e6).map(|_| ());
+    assert!(matches!(refused, Err(PolicyError::Setting { .. })));
+}
+
+#[test]
+fn brief_weights_plan_nearly_the_same() {
+    let shortcuts = Shortcuts {
+        precision: Precision::Brief,
+        ..Shortcuts::default()
+    };
+    let mut brief = policy().with_shortcuts(shortcuts).unwrap();
+    let mut single = policy();
+    let plans = [&mut brief, &mut single].map(|policy| {
+        policy.reset(&goal(1, "push")).unwrap();
+        policy.plan(&observation(4), BUDGET).unwrap().chunk.actions
+    });
+    assert_ne!(plans[0], plans[1]);
+    let pairs = plans[0].iter().zip(&plans[1]);
+    assert!(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 0.05);
+    // New weights are packed as briefly.
+    let weights = brief.weights();
+    brief.load(&weights).unwrap();
+    let again = brief.plan(&observation(4), BUDGET).unwrap().chunk.actions;
+    assert_eq!(again, plans[0]);
 }

@@ -265,6 +265,20 @@ pub struct EvalArgs {
     /// Denoising steps per plan.
     #[arg(long, value_name = "N")]
     pub denoise_steps: Option<u32>,
+    /// Let each plan go on from the last one, with so many denoising steps.
+    #[arg(long, value_name = "N")]
+    pub warm_steps: Option<u32>,
+    /// Noise level at which such a plan begins.
+    #[arg(
+        long,
+        value_name = "SIGMA",
+        requires = "warm_steps",
+        default_value_t = 0.5
+    )]
+    pub warm_level: f64,
+    /// Keep the denoiser's matrices in 16 bits (on the CPU).
+    #[arg(long)]
+    pub brief_weights: bool,
     /// Where the JSON report goes.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -20,7 +20,7 @@ use super::args::{EvalArgs, GoalArg};
 use super::exit::{ExitStatus, Failure};
 use super::{interrupt, progress_bar};
 use crate::control::ControlConfig;
-use crate::inference::InferenceConfig;
+use crate::inference::{InferenceConfig, ShortcutsConfig, WarmStartConfig, WeightPrecision};
 use crate::report::{TaskTally, task_table};
 use crate::run::brain::Brain;
 use crate::run::harness::Harness;
@@ -157,6 +157,16 @@ fn run_policy(
     let mut inference = InferenceConfig::default();
     inference.replan.every_ticks = args.replan.unwrap_or(inference.replan.every_ticks);
     inference.replan.max_steps = args.denoise_steps.unwrap_or(inference.replan.max_steps);
+    inference.shortcuts = ShortcutsConfig {
+        weights: match args.brief_weights {
+            true => WeightPrecision::Brief,
+            false => WeightPrecision::Single,
+        },
+        warm_start: args.warm_steps.map(|steps| WarmStartConfig {
+            level: args.warm_level,
+            steps,
+        }),
+    };
     let make = || {
         let (control, lockstep) = (ControlConfig::default(), LockstepSettings::default());
         Ok(brain.stepper(&robot, args.seed, control, &inference, &lockstep, None)?)

@@ -1,5 +1,7 @@
 //! Settings of the inference thread.
 
+use cerebellum_policies::mdt::{Shortcuts, WarmStart};
+use cerebellum_policies::nn::kernels::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct InferenceConfig {
     /// When to plan anew and for how long.
     pub replan: ReplanConfig,
+    /// What makes the plans of a diffusion policy cheaper.
+    pub shortcuts: ShortcutsConfig,
     /// Plans made with a synthetic observation before the robot may move, so that the first real
     /// plan meets a warm device. 3 by default; 0 for none.
     pub warmup_plans: u32,
@@ -27,10 +31,66 @@ impl Default for InferenceConfig {
     fn default() -> Self {
         Self {
             replan: ReplanConfig::default(),
+            shortcuts: ShortcutsConfig::default(),
             warmup_plans: 3,
             probation_plans: 20,
             fault_limit: 3,
             poll_ms: 20,
+        }
+    }
+}
+
+/// What makes the plans of a diffusion policy cheaper; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShortcutsConfig {
+    /// How exactly the denoiser's matrices are kept on the CPU. `single` by default.
+    pub weights: WeightPrecision,
+    /// Whether a plan goes on from the last one of the same goal. It does not by default.
+    pub warm_start: Option<WarmStartConfig>,
+}
+
+/// How exactly numbers of a matrix are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightPrecision {
+    /// 32 bits.
+    #[default]
+    Single,
+    /// 16 bits (bfloat16).
+    Brief,
+}
+
+/// Where a plan begins that goes on from the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WarmStartConfig {
+    /// Noise level up to which the last plan is made noisy again. 0.5 by default.
+    pub level: f64,
+    /// Denoising steps from there. 3 by default.
+    pub steps: u32,
+}
+
+impl Default for WarmStartConfig {
+    fn default() -> Self {
+        Self {
+            level: 0.5,
+            steps: 3,
+        }
+    }
+}
+
+impl From<&ShortcutsConfig> for Shortcuts {
+    fn from(config: &ShortcutsConfig) -> Self {
+        Self {
+            precision: match config.weights {
+                WeightPrecision::Single => Precision::Single,
+                WeightPrecision::Brief => Precision::Brief,
+            },
+            warm_start: config.warm_start.map(|warm| WarmStart {
+                level: warm.level,
+                steps: warm.steps as usize,
+            }),
         }
     }
 }

@@ -38,7 +38,9 @@ mod warmup;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use self::config::{InferenceConfig, LatencyRule, ReplanConfig};
+pub use self::config::{
+    InferenceConfig, LatencyRule, ReplanConfig, ShortcutsConfig, WarmStartConfig, WeightPrecision,
+};
 pub use self::core::{InferenceCore, InferenceStats, PlanLimit};
 pub use self::event::InferenceEvent;
 pub use self::fault::InferenceFault;

@@ -17,7 +17,9 @@ use cerebellum_policies::online::OnlineModel;
 use cerebellum_policies::policy::{Policy, PolicySpec};
 
 use crate::control::{ActionInterface, ControlConfig, ControlError, Controller};
-use crate::inference::{InferenceConfig, InferenceCore, LockstepPlanner, WeightSlot};
+use crate::inference::{
+    InferenceConfig, InferenceCore, LockstepPlanner, ShortcutsConfig, WeightSlot,
+};
 use crate::learner::{LearnerConfig, LearnerCore, LearnerError};
 use crate::run::settings::LockstepSettings;
 use crate::run::stepper::Stepper;
@@ -84,8 +86,17 @@ impl Brain {
     ) -> Result<(InferenceCore, WeightSlot), BrainError> {
         let (package, device) = (&self.package, &self.device.device);
         let policy: Box<dyn Policy> = match &package.network {
+            Network::Hilp { .. } if config.shortcuts != ShortcutsConfig::default() => {
+                return Err(BrainError::Policy(PolicyError::Setting {
+                    name: "inference.shortcuts".into(),
+                    reason: "a HILP has no diffusion to cut short: leave it out".into(),
+                }));
+            }
             Network::Hilp { .. } => Box::new(HilpPolicy::new(package, device)?),
-            _ => Box::new(MdtPolicy::new(package, self.language.clone(), device)?),
+            _ => Box::new(
+                MdtPolicy::new(package, self.language.clone(), device)?
+                    .with_shortcuts((&config.shortcuts).into())?,
+            ),
         };
         let slot = WeightSlot::new();
         Ok((InferenceCore::new(policy, slot.clone(), seed, config), slot))

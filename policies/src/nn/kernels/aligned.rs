@@ -1,20 +1,20 @@
 //! Numbers that begin at a cache line.
 
-/// Numbers of a cache line. Vectors that cross one take twice as long to read.
+/// Numbers of 32 bits of a cache line. Vectors that cross one take twice as long to read.
 pub const LINE: usize = 16;
 
-/// Numbers that begin at a cache line.
+/// Numbers of 32 bits that begin at a cache line.
 #[derive(Debug)]
-pub struct Aligned {
-    values: Vec<f32>,
+pub struct Aligned<T = f32> {
+    values: Vec<T>,
     start: usize,
     len: usize,
 }
 
-impl Aligned {
+impl<T: Copy + Default> Aligned<T> {
     /// Zeros.
     pub fn zeros(len: usize) -> Self {
-        let values = vec![0.0f32; len + LINE];
+        let values = vec![T::default(); len + LINE];
         let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
         let start = if start <= LINE { start } else { 0 };
         Self { values, start, len }
@@ -26,12 +26,12 @@ impl Aligned {
     }
 
     /// The numbers.
-    pub fn get(&self) -> &[f32] {
+    pub fn get(&self) -> &[T] {
         &self.values[self.start..self.start + self.len]
     }
 
     /// The numbers, to write.
-    pub fn get_mut(&mut self) -> &mut [f32] {
+    pub fn get_mut(&mut self) -> &mut [T] {
         &mut self.values[self.start..self.start + self.len]
     }
 }

@@ -40,5 +40,5 @@ pub use gelu::{Gelu, gelu, gelu_in_place};
 pub use layer_norm::{EPSILON as LAYER_NORM_EPSILON, layer_norm, layer_norm_with};
 pub(crate) use layer_norm_cpu::normalise;
 pub use norm::{Affine, group_norm};
-pub use packed::{Packed, Part, Scratch};
+pub use packed::{Packed, Part, Precision, Scratch};
 pub use residual::gated_residual;

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use cerebellum_policies::checkpoint::file::write_with_metadata;
-use cerebellum_policies::mdt::full_size::{Agent, ChunkCase, ImageCase};
+use cerebellum_policies::mdt::full_size::{Agent, ChunkCase, ImageCase, Way};
+use cerebellum_policies::nn::kernels::Precision;
 use serde::Deserialize;
 
 use super::Figures;
@@ -33,6 +34,41 @@ const CALLS: usize = 20;
 
 /// Weights and case are the same in every run.
 const SEED: u64 = 0;
+
+/// The authors' way of planning, to be compared with others'.
+const FULL: Way = Way {
+    precision: Precision::Single,
+    steps: 10,
+    sigma_max: None,
+};
+
+/// Shortcuts, by the end of their figures' names: three steps from the last plan, weights of 16
+/// bits, and both.
+const SHORTCUTS: [(&str, Way); 3] = [
+    (
+        "warm",
+        Way {
+            steps: 3,
+            sigma_max: Some(0.5),
+            ..FULL
+        },
+    ),
+    (
+        "brief",
+        Way {
+            precision: Precision::Brief,
+            ..FULL
+        },
+    ),
+    (
+        "warm_brief",
+        Way {
+            precision: Precision::Brief,
+            steps: 3,
+            sigma_max: Some(0.5),
+        },
+    ),
+];
 
 /// Agents and the beginning of their figures' names.
 const AGENTS: [(&str, Agent); 2] = [("", Agent::Mdt), ("mdt_v.", Agent::MdtV)];
@@ -90,8 +126,9 @@ fn ours(
     file: Option<&Path>,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
-    let (mut case, tensors) = ChunkCase::new(agent, SEED, file.is_some())
-        .ok_or_else(|| anyhow!("the network cannot be packed"))?;
+    let unpackable = || anyhow!("the network cannot be packed");
+    let (mut case, tensors) =
+        ChunkCase::new(agent, FULL, SEED, file.is_some())?.ok_or_else(unpackable)?;
     if let (Some(file), Some(tensors)) = (file, tensors) {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
@@ -99,8 +136,9 @@ fn ours(
         let description = [("config".to_owned(), case.description())];
         write_with_metadata(file, &tensors, description.into_iter().collect())?;
     }
+    let full = case.chunk()?;
     let chunk = least(CALLS, || {
-        black_box(case.chunk());
+        black_box(case.chunk().ok());
     });
     let context = least(CALLS, || case.encode());
     figures.insert(format!("{prefix}chunk_ms.cerebellum"), chunk);
@@ -109,6 +147,24 @@ fn ours(
         format!("{prefix}weights_per_step_mb"),
         case.bytes_per_step() as f64 * 1e-6,
     );
+    drop(case);
+    for (name, way) in SHORTCUTS {
+        let (mut case, _) = ChunkCase::new(agent, way, SEED, false)?.ok_or_else(unpackable)?;
+        let time = least(CALLS, || {
+            black_box(case.chunk().ok());
+        });
+        figures.insert(format!("{prefix}chunk_ms.cerebellum_{name}"), time);
+        if way.steps == FULL.steps {
+            // Actions lie in [-1, 1].
+            let found = case.chunk()?;
+            let errors = found
+                .iter()
+                .zip(&full)
+                .map(|(a, b)| f64::from((a - b).abs()));
+            let most = errors.fold(0.0, f64::max);
+            figures.insert(format!("{prefix}difference.cerebellum_{name}"), most);
+        }
+    }
     Ok(())
 }
 

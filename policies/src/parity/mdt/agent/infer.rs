@@ -72,7 +72,7 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
                 &diffusion,
                 &mut ladder,
                 context,
-                (noise, &mut none),
+                (noise * diffusion.sigma_max, &mut none),
                 None,
             );
             let sampled = sampled.map_err(|error| ParityError::Config(error.to_string()))?;
