@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alignment::{AlignmentConfig, LatentPooling};
 use super::goal_encoder::GoalEncoderConfig;
+use super::hard_patches::HardPatches;
 use crate::clip::TextConfig;
 use crate::diffusion::{Density, Preconditioning, SamplerKind, Schedule, density::NoiseRange};
 use crate::nn::{PerceiverConfig, Pooling, ResNetConfig, Stem};
@@ -163,6 +164,9 @@ pub struct ForesightConfig {
     pub mask_ratio: f64,
     /// How many ticks ahead the targets lie.
     pub lookahead: u32,
+    /// Hiding what is hard to reconstruct, in place of a random choice that both cameras share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_patches: Option<HardPatches>,
 }
 
 /// One frozen encoder for both cameras, and a resampler of its tokens (MDT-V).
@@ -287,6 +291,7 @@ impl MdtConfig {
                 layers: 2,
                 mask_ratio: 0.75,
                 lookahead: 3,
+                hard_patches: None,
             }),
             goal_encoder: Some(GoalEncoderConfig::tabletop()),
             text_encoder: None,
@@ -334,6 +339,7 @@ impl MdtConfig {
                 layers: 6,
                 mask_ratio: 0.75,
                 lookahead: 3,
+                hard_patches: None,
             }),
             // The authors' goal encoders are frozen; an import that finds them adds them.
             goal_encoder: None,
@@ -454,6 +460,9 @@ impl MdtConfig {
             }
             if !(0.0..1.0).contains(&f.mask_ratio) {
                 return Some("foresight.mask_ratio must lie in [0, 1)".into());
+            }
+            if let Some(problem) = f.hard_patches.as_ref().and_then(HardPatches::problem) {
+                return Some(format!("foresight.hard_patches: {problem}"));
             }
         }
         if let Some(problem) = self.goal_problem().or_else(|| self.view_problem()) {

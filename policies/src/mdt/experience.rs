@@ -75,7 +75,8 @@ impl<'a> Experienced<'a> {
             .map(|_| rng.random::<f32>())
             .collect::<Vec<_>>();
         let context = self.model.context(&self.inputs, None);
-        let mask = decoder.mask(&uniforms);
+        // A policy at work has been trained.
+        let mask = decoder.choose(&context, &targets, &uniforms, 1.0);
         Ok(Some(decoder.forward(context, targets, mask).loss))
     }
 

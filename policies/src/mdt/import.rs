@@ -328,6 +328,7 @@ impl File<'_> {
             layers: self.blocks(|i| format!("gen_img.decoder_blocks.{i}.pre_norm_attn.g")),
             mask_ratio: setting("mask_ratio").as_f64().unwrap_or(0.75),
             lookahead: setting("img_gen_frame_diff").as_u64().unwrap_or(3) as u32,
+            hard_patches: None,
         }))
     }
 }

@@ -6,6 +6,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::ForesightConfig;
+use super::hard_patches::{HardPatches, hide, ranking_loss};
+use crate::host;
 use crate::nn::linear::linear_xavier;
 use crate::nn::patches::{PatchEmbedding, patches_of};
 use crate::nn::position::grid_positions;
@@ -28,9 +30,13 @@ pub struct Foresight {
     pub decoder_norm: RmsNorm,
     /// Tokens to pixels.
     pub decoder_patch_prediction: Linear,
+    /// Tokens to the difficulty of their patches, if the hard ones are hidden.
+    pub difficulty: Option<Linear>,
     patch: usize,
     grid: usize,
     visible: usize,
+    #[module(skip)]
+    hard_patches: Option<HardPatches>,
 }
 
 /// What the decoder gives.
@@ -39,7 +45,8 @@ pub struct Reconstruction {
     /// Pixels per camera and patch, `[batch, 2, patches, patch * patch * 3]`, ordered (row, column,
     /// channel) inside a patch.
     pub pixels: Tensor<4>,
-    /// Mean squared error over hidden patches, per sample: `[batch]`.
+    /// Mean squared error over hidden patches, per sample: `[batch]`; and the ranking loss of their
+    /// predicted difficulties, where there are any.
     pub loss: Tensor<1>,
 }
 
@@ -80,8 +87,10 @@ impl Foresight {
                 .collect(),
             decoder_norm: RmsNorm::new(width, device),
             decoder_patch_prediction: linear_xavier(width, area, device),
+            difficulty: (config.hard_patches.is_some()).then(|| linear_xavier(width, 1, device)),
             patch,
             grid,
+            hard_patches: config.hard_patches,
             visible: (patches as f64 * (1.0 - config.mask_ratio)) as usize,
         }
     }
@@ -109,19 +118,87 @@ impl Foresight {
         mask
     }
 
+    /// What to hide, `[batch, patches]` as [`Foresight::mask`] or, if the hard patches are hidden,
+    /// `[batch, 2, patches]`. `progress` in [0, 1] says how much of the training is done.
+    pub fn choose(
+        &self,
+        context: &Tensor<3>,
+        targets: &Tensor<5>,
+        uniforms: &[f32],
+        progress: f64,
+    ) -> Vec<f32> {
+        let (Some(head), Some(hard)) = (&self.difficulty, self.hard_patches) else {
+            return self.mask(uniforms);
+        };
+        let share = hard.share(progress);
+        // The judgement is made of the whole picture.
+        let everything = vec![0.0; uniforms.len()];
+        let context = context.clone().detach();
+        let decoded = self.decode(context, targets.clone(), everything);
+        let difficulty = host::values(head.forward(decoded.tokens));
+        let patches = self.patches();
+        difficulty
+            .chunks_exact(2 * patches)
+            .zip(uniforms.chunks_exact(patches))
+            .flat_map(|(both, uniforms)| {
+                both.chunks_exact(patches)
+                    .flat_map(|one| hide(one, uniforms, self.visible, share))
+            })
+            .collect()
+    }
+
     /// Reconstructs `targets` (normalised images, `[batch, 2, side, side, 3]`) from `context`
-    /// (`[batch, tokens, context width]`) and the patches that `mask` leaves visible.
+    /// (`[batch, tokens, context width]`) and the patches that `mask` (`[batch, patches]` or
+    /// `[batch, 2, patches]`, 1 for hidden) leaves visible.
     pub fn forward(
         &self,
         context: Tensor<3>,
         targets: Tensor<5>,
         mask: Vec<f32>,
     ) -> Reconstruction {
+        let Decoded {
+            tokens,
+            targets,
+            hidden,
+        } = self.decode(context, targets, mask);
+        let [batch, _, patches, area] = targets.dims();
+        let pixels = self
+            .decoder_patch_prediction
+            .forward(tokens.clone())
+            .reshape([batch, 2, patches, area]);
+
+        let error = (pixels.clone() - targets).square().mean_dim(3);
+        let count = (patches - self.visible).max(1) * 2;
+        let loss = (error.clone() * hidden.clone())
+            .reshape([batch, 2 * patches])
+            .sum_dim(1)
+            .reshape([batch])
+            / count as f64;
+        let loss = match &self.difficulty {
+            Some(head) => loss + self.ranking(head.forward(tokens), error, hidden),
+            None => loss,
+        };
+        Reconstruction { pixels, loss }
+    }
+
+    /// The ranking loss of difficulties, `[batch, 2 * patches, 1]`: mean over both cameras, `[batch]`.
+    fn ranking(&self, difficulty: Tensor<3>, error: Tensor<4>, hidden: Tensor<4>) -> Tensor<1> {
+        let [batch, ..] = difficulty.dims();
+        let patches = self.patches();
+        let predicted = difficulty.reshape([2 * batch, patches]);
+        let both = hidden.expand([batch, 2, patches, 1]);
+        let losses = ranking_loss(predicted, &host::values(error), &host::values(both));
+        losses.reshape([batch, 2]).mean_dim(1).reshape([batch])
+    }
+
+    fn decode(&self, context: Tensor<3>, targets: Tensor<5>, mask: Vec<f32>) -> Decoded {
         let device = context.device();
         let [batch, tokens, _] = context.dims();
         let patches = self.patches();
         let width = self.mask_token.dims()[2];
-        let hidden = Tensor::<4>::from_data(TensorData::new(mask, [batch, 1, patches, 1]), &device);
+        let masks = mask.len() / (batch * patches).max(1);
+        let mask = TensorData::new(mask, [batch, masks, patches, 1]);
+        let hidden = Tensor::<4>::from_data(mask, &device);
         let visible = hidden.clone().neg() + 1.0;
         let positions = grid_positions(width, self.grid, &device).unsqueeze_dim::<4>(0);
 
@@ -144,23 +221,24 @@ impl Foresight {
             .decoder_blocks
             .iter()
             .fold(sequence, |hidden, block| block.forward(hidden));
-        let decoded = self
-            .decoder_norm
-            .forward(decoded.narrow(1, tokens, 2 * patches));
-        let pixels = self
-            .decoder_patch_prediction
-            .forward(decoded)
-            .reshape([batch, 2, patches, area]);
-
-        let error = (pixels.clone() - targets).square().mean_dim(3);
-        let count = (patches - self.visible).max(1) * 2;
-        let loss = (error * hidden)
-            .reshape([batch, 2 * patches])
-            .sum_dim(1)
-            .reshape([batch])
-            / count as f64;
-        Reconstruction { pixels, loss }
+        Decoded {
+            tokens: self
+                .decoder_norm
+                .forward(decoded.narrow(1, tokens, 2 * patches)),
+            targets,
+            hidden,
+        }
     }
+}
+
+/// A decoder's output before its heads.
+struct Decoded {
+    /// One per patch, `[batch, 2 * patches, width]`.
+    tokens: Tensor<3>,
+    /// Pixels of the patches, `[batch, 2, patches, patch * patch * 3]`.
+    targets: Tensor<4>,
+    /// 1 for hidden patches, `[batch, 1 or 2, patches, 1]`.
+    hidden: Tensor<4>,
 }
 
 /// Spread of the mask token at the start.

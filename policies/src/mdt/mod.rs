@@ -23,6 +23,7 @@ pub(crate) mod fixtures;
 pub mod full_size;
 pub mod goal_encoder;
 mod goals;
+pub mod hard_patches;
 pub mod import;
 #[cfg(test)]
 mod import_tests;

@@ -38,12 +38,12 @@ type Slot = fn(&mut Losses) -> &mut f32;
 /// dynamics added).
 ///
 /// Half of the rows have told and half have shown goals, so that their mean is the mean of the
-/// authors' two datasets.
+/// authors' two datasets. `progress` in [0, 1] says how much of the training is done.
 pub fn batch_loss(
     model: &Mdt,
     network: &MdtConfig,
     train: &TrainConfig,
-    batch: Batch,
+    (batch, progress): (Batch, f64),
     rng: &mut impl Rng,
 ) -> (Tensor<1>, Step) {
     let [rows, horizon, width] = batch.actions.dims();
@@ -107,10 +107,8 @@ pub fn batch_loss(
             .map(|_| rng.random::<f32>())
             .collect::<Vec<_>>();
         let context = action.context.clone().narrow(0, future.first_row, count);
-        let loss = decoder
-            .forward(context, future.targets, decoder.mask(&uniforms))
-            .loss
-            .mean();
+        let mask = decoder.choose(&context, &future.targets, &uniforms, progress);
+        let loss = decoder.forward(context, future.targets, mask).loss.mean();
         total = total + loss.clone() * train.foresight_weight;
         parts.push((|losses| &mut losses.foresight, loss));
     }

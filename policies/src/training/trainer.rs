@@ -383,6 +383,8 @@ impl<'a> Trainer<'a> {
             },
         };
         let batch = self.batcher().batch(draw, extras, &mut rng, &self.device)?;
+        let progress = self.step as f64 / self.train.steps as f64;
+        let batch = (batch, progress);
         let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);
         let gradients = GradientSet::take(&model, loss.backward(), |_| true);
         Ok((gradients, step))

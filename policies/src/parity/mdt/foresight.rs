@@ -34,6 +34,7 @@ pub fn compute(file: &GoldenFile, device: &Device) -> Result<Outputs, ParityErro
         mask_ratio: file.number("/mask_ratio")?,
         // Plays no part in the decoder.
         lookahead: 1,
+        hard_patches: None,
     };
     if config.patch == 0 || config.heads == 0 || config.resolution < config.patch {
         let reason = "patches and heads must not be zero or larger than the image".to_owned();

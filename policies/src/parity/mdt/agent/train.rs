@@ -93,6 +93,7 @@ fn foresight(file: &GoldenFile) -> Result<ForesightConfig, ParityError> {
         layers: count("decoder_depth")?,
         mask_ratio: file.number("/gen_img/mask_ratio")?,
         lookahead: 3,
+        hard_patches: None,
     };
     let fits = config.patch > 0 && config.heads > 0 && config.resolution >= config.patch;
     if !fits || count("mlp_ratio")? != 4 || count("num_images")? != 2 {
