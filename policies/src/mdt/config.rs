@@ -106,6 +106,22 @@ pub struct DenoiserConfig {
     pub residual_dropout: f64,
     /// Dropout after feed-forward blocks.
     pub mlp_dropout: f64,
+    /// Probability that a number of the goal vector is zero in training; the others are not scaled.
+    /// As in the authors' code single numbers are left out and not whole goals.
+    #[serde(default)]
+    pub goal_dropout: f64,
+}
+
+impl DenoiserConfig {
+    /// All rates of dropout.
+    pub const fn dropout_rates(&self) -> [f64; 4] {
+        [
+            self.attention_dropout,
+            self.residual_dropout,
+            self.mlp_dropout,
+            self.goal_dropout,
+        ]
+    }
 }
 
 /// Noise levels of training and sampling.
@@ -273,6 +289,7 @@ impl MdtConfig {
                 attention_dropout: 0.0,
                 residual_dropout: 0.0,
                 mlp_dropout: 0.0,
+                goal_dropout: 0.0,
             },
             diffusion: DiffusionConfig {
                 sigma_data: 0.5,
@@ -329,6 +346,7 @@ impl MdtConfig {
                 attention_dropout: 0.3,
                 residual_dropout: 0.1,
                 mlp_dropout: 0.05,
+                goal_dropout: 0.0,
                 ..Self::tabletop().denoiser
             },
             foresight: Some(ForesightConfig {
@@ -434,8 +452,10 @@ impl MdtConfig {
                 "horizon, action_dim, goal_dim and observation_dim must be positive".into(),
             );
         }
-        let rates = [d.attention_dropout, d.residual_dropout, d.mlp_dropout];
-        if rates.iter().any(|rate| !(0.0..1.0).contains(rate)) {
+        if d.dropout_rates()
+            .iter()
+            .any(|rate| !(0.0..1.0).contains(rate))
+        {
             return Some("dropout rates must lie in [0, 1)".into());
         }
         let s = &self.diffusion;

@@ -2,7 +2,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
 use super::config::{DenoiserConfig, NoiseInput, ObservationInput};
 use crate::nn::attention::repeat_interleave;
@@ -172,6 +172,7 @@ pub struct Denoiser {
     conditioning: NoiseConditioning,
     position_table: bool,
     head_by_scope: bool,
+    goal_dropout: f64,
 }
 
 impl Denoiser {
@@ -248,6 +249,7 @@ impl Denoiser {
             conditioning,
             position_table: config.position_table && latents == 0,
             head_by_scope: config.head_by_scope,
+            goal_dropout: config.goal_dropout,
         }
     }
 
@@ -298,6 +300,13 @@ impl Denoiser {
     }
 
     fn embed_goal(&self, goal: Tensor<2>, head: GoalHead) -> Tensor<2> {
+        let goal = match self.goal_dropout > 0.0 && goal.device().is_autodiff() {
+            true => {
+                let kept = Distribution::Bernoulli(1.0 - self.goal_dropout);
+                goal.clone() * goal.random_like(kept)
+            }
+            false => goal,
+        };
         let language = self.lang_emb.as_ref().unwrap_or(&self.goal_emb);
         match head {
             GoalHead::Goal => self.goal_emb.forward(goal),

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use burn::module::Module as _;
 use burn::tensor::{Device, Tensor};
 
 use super::config::{DenoiserConfig, MdtConfig, ObservationInput};
@@ -11,10 +12,11 @@ use super::denoiser::{Denoiser, GoalHead, Tokens, Views};
 use super::loss::{ActionNoise, action_loss};
 use super::planning::{Context, Descent, Ladder, SeededNoise, sample};
 use crate::diffusion::SamplerKind;
-use crate::golden::path;
+use crate::golden::{path, vec};
 use crate::parity::GoldenFile;
 use crate::parity::mdt::network::{config, diffusion, network, tokens};
 use crate::training::gradients::GradientSet;
+use crate::training::tests::tiny;
 
 fn golden(name: &str) -> GoldenFile {
     GoldenFile::open(Path::new(&path(&format!("mdt/{name}.safetensors")))).unwrap()
@@ -115,4 +117,33 @@ fn told_and_shown_goals_take_their_heads_row_by_row() {
     assert!(close(row(mixed, 1), row(shown.clone(), 1)));
     assert!(!close(row(told, 0), row(shown, 0)));
     assert!(MdtConfig::paper().problem().is_none());
+}
+
+#[test]
+fn numbers_of_goals_are_left_out_in_training_only() {
+    let config = DenoiserConfig {
+        goal_dropout: 0.999_999_9,
+        ..tiny().denoiser
+    };
+    let plain = Device::flex();
+    plain.seed(4);
+    let network = Denoiser::new(&config, &plain);
+    let embedded = |network: &Denoiser, goal: f32, device: &Device| {
+        let view = Tensor::zeros([1, config.observation_dim], device);
+        let tokens = Tokens {
+            goal: Tensor::full([1, config.goal_dim], goal, device),
+            head: GoalHead::Goal,
+            views: Views::Cameras {
+                static_view: view.clone(),
+                gripper_view: view,
+            },
+            proprioception: None,
+        };
+        vec(network.embed(tokens, GoalHead::Goal, None))
+    };
+    let [some, none] = [1.0, 0.0].map(|goal| embedded(&network, goal, &plain));
+    assert_ne!(some, none);
+    let training = plain.autodiff();
+    let network = network.fork(&training);
+    assert_eq!(embedded(&network, 1.0, &training), none);
 }

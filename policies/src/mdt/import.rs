@@ -228,6 +228,7 @@ pub fn config(
     d.attention_dropout = rate("attn_pdrop", d.attention_dropout);
     d.residual_dropout = rate("resid_pdrop", d.residual_dropout);
     d.mlp_dropout = rate("mlp_pdrop", d.mlp_dropout);
+    d.goal_dropout = rate("goal_drop", d.goal_dropout);
     let number = |key: &str, default: f64| settings[key].as_f64().unwrap_or(default);
     let s = &mut config.diffusion;
     s.sigma_data = number("sigma_data", s.sigma_data);

@@ -125,8 +125,7 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::Settings(problem));
         }
         let d = &network.denoiser;
-        let dropout = d.attention_dropout + d.residual_dropout + d.mlp_dropout;
-        if train.shards > 1 && dropout > 0.0 {
+        if train.shards > 1 && d.dropout_rates().iter().any(|&rate| rate > 0.0) {
             return Err(TrainError::Settings(
                 "dropout draws from one generator per device: set shards to 1, or dropout to 0"
                     .into(),

@@ -342,8 +342,8 @@ pub struct BenchArgs {
     /// Episodes per run for `learner`; an episode takes about three seconds.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub episodes: u32,
-    /// For `mdt`: measure PyTorch and ONNX Runtime as well, from Python packages that are installed
-    /// into a temporary environment (several gigabytes).
+    /// For `mdt` and `train`: measure PyTorch (and ONNX Runtime) as well, from Python packages that
+    /// are installed into a temporary environment (several gigabytes).
     #[arg(long)]
     pub peers: bool,
     /// Interpreter that has the peers already, instead of the temporary environment.
@@ -410,7 +410,7 @@ pub enum MazeVariant {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below but `mdt`, `learner` and `maze`, which take minutes.
+    /// All of the below but `mdt`, `train`, `learner` and `maze`, which take minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -425,6 +425,8 @@ pub enum BenchName {
     Inference,
     /// A chunk of the authors' full-size MDT and MDT-V with random weights, on one thread.
     Mdt,
+    /// Training steps of the tabletop policy on the CPU.
+    Train,
     /// The control loop's jitter with the learner on against off, in paired runs in real time.
     #[cfg(feature = "sim")]
     Learner,

@@ -5,6 +5,8 @@ mod learner;
 #[cfg(feature = "sim")]
 mod maze;
 mod mdt;
+mod peers;
+mod train;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -58,6 +60,9 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     }
     if args.name == BenchName::Mdt {
         mdt::mdt(args, &mut figures)?;
+    }
+    if args.name == BenchName::Train {
+        train::train(args, &mut figures)?;
     }
     #[cfg(feature = "sim")]
     if args.name == BenchName::Learner {

@@ -3,16 +3,16 @@
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use cerebellum_policies::checkpoint::file::write_with_metadata;
 use cerebellum_policies::mdt::full_size::{Agent, ChunkCase, ImageCase, Way};
 use cerebellum_policies::nn::kernels::Precision;
 use serde::Deserialize;
 
 use super::Figures;
+use super::peers::Peers;
 use crate::cli::args::BenchArgs;
 use crate::cli::exit::Failure;
 
@@ -195,24 +195,10 @@ fn peers(
     files: &[(&str, PathBuf)],
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
-    let script = folder.join("mdt_peers.py");
-    std::fs::write(&script, PEERS)?;
-    let python = match &args.python {
-        Some(python) => python.clone(),
-        None => environment(folder)?,
-    };
+    let peers = Peers::new(args, folder, &PACKAGES)?;
     for (prefix, file) in files {
-        let output = Command::new(&python)
-            .arg(&script)
-            .arg("--weights")
-            .arg(file)
-            .output()
-            .with_context(|| format!("{} cannot be run", python.display()))?;
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().last().unwrap_or_default();
-        let report: PeerReport = serde_json::from_str(line)
-            .with_context(|| format!("the peers' script failed: {complaints}"))?;
+        let arguments = ["--weights".into(), file.display().to_string()];
+        let (report, complaints) = peers.run::<PeerReport>(PEERS, &arguments)?;
         for (peer, time) in report.chunk_ms {
             match time {
                 Some(time) => {
@@ -229,24 +215,4 @@ fn peers(
         }
     }
     Ok(())
-}
-
-/// A temporary environment with the peers in it, from whatever package index `pip` is set to.
-fn environment(folder: &Path) -> anyhow::Result<PathBuf> {
-    let home = folder.join("environment");
-    let run = |command: &mut Command| {
-        let status = command.status()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(anyhow!(
-                "{command:?} failed: give an interpreter that has {PACKAGES:?} with `--python`"
-            ))
-        }
-    };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-    let python = home.join("bin").join("python");
-    let install = ["-m", "pip", "install", "--quiet"];
-    run(Command::new(&python).args(install).args(PACKAGES))?;
-    Ok(python)
 }
