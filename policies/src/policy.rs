@@ -33,6 +33,9 @@ pub struct PolicySpec {
     pub cameras: Vec<CameraSpec>,
     /// Whether the joint state (and the tool pose) is an input.
     pub proprioception: bool,
+    /// Numbers of the world's true state that are an input; 0 where none are.
+    #[serde(default)]
+    pub world: usize,
     /// Kinds of goals taken.
     pub goals: Vec<GoalKind>,
     /// Meaning of the actions.

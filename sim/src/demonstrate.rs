@@ -4,7 +4,7 @@ use cerebellum_kinematics::TcpServo;
 use cerebellum_messages::Observation;
 use rand_chacha::ChaCha8Rng;
 
-use crate::expert::drive;
+use crate::expert::{Phase, drive};
 use crate::random::{Stream, chance, generator, normal};
 use crate::{Episode, EpisodeConfig, Expert, Outcome, SimError};
 
@@ -46,6 +46,8 @@ pub struct Step {
     pub observation: Observation,
     /// What the expert wanted to do; see [`Expert::act`].
     pub action: [f32; 7],
+    /// The part of the task that it belongs to; see [`Expert::phase`].
+    pub phase: Phase,
 }
 
 /// One attempt of an expert.
@@ -84,12 +86,13 @@ pub fn demonstrate(
     let mut steps = Vec::new();
     while !episode.outcome().is_over() {
         let observation = episode.observe()?;
-        let action = Expert.act(&episode);
+        let (action, phase) = (Expert.act(&episode), Expert.phase(&episode));
         let executed = noise.disturb(&action);
         let step = drive(&mut servo, executed);
         steps.push(Step {
             observation,
             action,
+            phase,
         });
         episode.step(&step.joints)?;
     }

@@ -241,6 +241,14 @@ impl Episode {
             .message(&self.reading, &self.world.arm(), self.stamp())
     }
 
+    /// True state of the things that the task is about, [`crate::WORLD_DIM`] numbers: what is handled
+    /// (position (3) and two columns of its rotation matrix (6)), where it should get (3), the ways
+    /// from the tool to it (3) and from it to there (3), cosine and sine of the turn that it should
+    /// have (2).
+    pub fn world_state(&self) -> Vec<f32> {
+        self.activity.things(&self.world).vector(&self.hand())
+    }
+
     /// What the robot senses at this tick: joints, the tool's pose by them, and a picture per
     /// configured camera.
     ///
@@ -255,6 +263,7 @@ impl Episode {
             stamp,
             frames,
             joints: self.joint_state(),
+            world: self.world_state(),
             tcp: Some(TcpPose {
                 position: tool.position.to_array(),
                 orientation: tool.orientation.to_array(),

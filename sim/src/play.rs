@@ -10,7 +10,7 @@ use glam::DVec3;
 use rand_chacha::ChaCha8Rng;
 
 use crate::demonstrate::{Demonstration, Step};
-use crate::expert::{Hand, TRAVEL, Wish, drive, facing};
+use crate::expert::{Hand, Phase, TRAVEL, Wish, drive, facing};
 use crate::random::{Stream, between, chance, generator, index, normal};
 use crate::{Episode, EpisodeConfig, SimError};
 
@@ -56,6 +56,7 @@ pub fn play(config: &EpisodeConfig, ticks: usize) -> Result<Demonstration, SimEr
                 pose,
                 open,
                 speed: TRAVEL,
+                phase: Phase::Approach,
             },
             Segment::Use => episode.guide(&hand),
         };
@@ -68,6 +69,7 @@ pub fn play(config: &EpisodeConfig, ticks: usize) -> Result<Demonstration, SimEr
         steps.push(Step {
             observation,
             action,
+            phase: wish.phase,
         });
         episode.step(&step.joints)?;
     }

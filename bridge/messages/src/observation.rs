@@ -26,6 +26,9 @@ pub struct Observation {
     pub joints: JointState,
     /// Tool pose by forward kinematics of `joints`, where the robot is described.
     pub tcp: Option<TcpPose>,
+    /// True state of the things that the task is about, which a simulator alone knows; empty
+    /// elsewhere. It never crosses the network.
+    pub world: Vec<f32>,
 }
 
 impl Observation {

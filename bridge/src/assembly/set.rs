@@ -60,6 +60,7 @@ impl SensorSet {
             frames: self.frames,
             joints: self.joints,
             tcp,
+            world: Vec::new(),
         }
     }
 

@@ -188,6 +188,7 @@ impl HilpConfig {
             family: "hilp".into(),
             cameras,
             proprioception: matches!(self.inputs, InputConfig::Proprioception),
+            world: 0,
             goals: self.goals(),
             action_space: ActionSpace::TcpDelta,
             action_dim: TCP_DELTA_DIM,

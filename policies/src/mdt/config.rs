@@ -424,6 +424,7 @@ impl MdtConfig {
                 })
                 .to_vec(),
             proprioception: self.denoiser.proprioception > 0,
+            world: 0,
             goals: self.goals(),
             action_space: ActionSpace::TcpDelta,
             action_dim: self.denoiser.action_dim,

@@ -70,6 +70,7 @@ pub fn observation_of(size: usize, column: usize) -> Observation {
             position: [0.4, 0.0, 0.2],
             orientation: [0.0, 0.0, 0.0, 1.0],
         }),
+        world: Vec::new(),
     }
 }
 

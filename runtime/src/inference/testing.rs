@@ -65,6 +65,7 @@ pub(crate) fn spec() -> PolicySpec {
             })
             .to_vec(),
         proprioception: true,
+        world: 0,
         goals: vec![GoalKind::Language],
         action_space: ActionSpace::TcpDelta,
         action_dim: DIM,
@@ -113,6 +114,7 @@ pub(crate) fn observation(tick: u64) -> Observation {
             ..JointState::default()
         },
         tcp: None,
+        world: Vec::new(),
     }
 }
 

@@ -90,6 +90,7 @@ pub fn synthetic_observation(spec: &PolicySpec, inputs: &WarmupInputs) -> Observ
         frames,
         joints: inputs.joints.clone(),
         tcp: inputs.tcp,
+        world: vec![0.0; spec.world],
     }
 }
 

@@ -163,6 +163,7 @@ fn read_record(reader: &mut Reader<'_>) -> Result<Draft, DecodeError> {
             frames,
             joints,
             tcp,
+            world: Vec::new(),
         },
         action,
         images,

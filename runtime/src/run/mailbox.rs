@@ -90,6 +90,7 @@ mod tests {
             frames: Vec::new(),
             joints: JointState::default(),
             tcp: None,
+            world: Vec::new(),
         })
     }
 

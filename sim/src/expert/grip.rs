@@ -4,7 +4,7 @@ use cerebellum_kinematics::Pose;
 use glam::{DVec2, DVec3};
 
 use super::hand::TRAVEL;
-use super::{Hand, Wish, facing};
+use super::{Hand, Phase, Wish, facing};
 
 /// Where and how a thing is held.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +54,14 @@ impl Grip {
                 pose: target,
                 open: false,
                 speed: TRAVEL,
+                phase: Phase::Grasp,
             });
         }
         Some(Wish {
             pose: hand.approach(&target, HOVER, 0.005),
             open: true,
             speed: TRAVEL,
+            phase: Phase::Approach,
         })
     }
 }
@@ -96,6 +98,11 @@ impl Carry {
             pose: if arrived { hand.commanded } else { pose },
             open: arrived,
             speed: TRAVEL,
+            phase: if arrived {
+                Phase::Release
+            } else {
+                Phase::Carry
+            },
         }
     }
 }

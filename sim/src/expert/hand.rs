@@ -3,7 +3,7 @@
 use cerebellum_kinematics::Pose;
 use glam::{DQuat, DVec2, DVec3};
 
-use super::{ROTATION_SCALE, TRANSLATION_SCALE};
+use super::{Phase, ROTATION_SCALE, TRANSLATION_SCALE};
 
 /// Share of the way to the wish that one tick covers when the wish is near.
 const GAIN: f64 = 0.6;
@@ -30,6 +30,8 @@ pub(crate) struct Wish {
     pub open: bool,
     /// Fastest travel (m per tick).
     pub speed: f64,
+    /// What the move is part of.
+    pub phase: Phase,
 }
 
 impl Wish {
@@ -74,7 +76,7 @@ impl Hand {
         Pose::new(position, target.orientation)
     }
 
-    /// Straight up to `height` with the gripper as it is wished.
+    /// Straight up to `height` with the gripper as it is wished, away from the work.
     pub(crate) fn lift(&self, height: f64, open: bool) -> Wish {
         let mut position = self.commanded.position;
         position.z = position.z.max(height);
@@ -82,6 +84,7 @@ impl Hand {
             pose: Pose::new(position, facing(self.yaw())),
             open,
             speed: TRAVEL,
+            phase: Phase::Leave,
         }
     }
 }

@@ -2,9 +2,11 @@
 
 mod grip;
 mod hand;
+mod phase;
 
 pub(crate) use grip::{Carry, Grip};
 pub(crate) use hand::{Hand, TRAVEL, Wish, facing, yaw_of};
+pub use phase::Phase;
 
 use cerebellum_kinematics::{ServoStep, TcpServo};
 use glam::DVec3;
@@ -26,6 +28,11 @@ impl Expert {
     pub fn act(self, episode: &Episode) -> [f32; 7] {
         let hand = episode.hand();
         episode.guide(&hand).action(&hand)
+    }
+
+    /// The part of the task that this tick belongs to.
+    pub fn phase(self, episode: &Episode) -> Phase {
+        episode.guide(&episode.hand()).phase
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all tasks have in common.
 
+use super::Things;
 use crate::expert::{Hand, Wish};
 use crate::physics::World;
 
@@ -23,6 +24,8 @@ pub(crate) trait Activity: Send + Sync {
     fn progress(&self, world: &World, hand: &Hand) -> Progress;
     /// Where the expert wants the hand to be.
     fn guide(&self, world: &World, hand: &Hand) -> Wish;
+    /// What is handled, and where it should get.
+    fn things(&self, world: &World) -> Things;
     /// Ticks for which the task must stay achieved.
     fn hold(&self) -> u32 {
         5

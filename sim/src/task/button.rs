@@ -7,9 +7,9 @@ use rapier3d::math::Vector;
 
 use super::stage::{Region, Stage};
 use super::words;
-use super::{Activity, Progress};
+use super::{Activity, Progress, Things};
 use crate::SimError;
-use crate::expert::{Hand, TRAVEL, Wish, facing};
+use crate::expert::{Hand, Phase, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_TIP, Motion, Part, Slider, World};
 
 /// How far a button goes down (m).
@@ -82,14 +82,26 @@ impl Activity for Button {
         }
     }
 
+    fn things(&self, world: &World) -> Things {
+        let cap = world.pose(self.wanted.body);
+        let way = DVec3::new(0.0, 0.0, TRAVEL_RANGE + world.coordinate(self.wanted.joint));
+        Things::new(cap, cap.position - way)
+    }
+
     fn guide(&self, world: &World, hand: &Hand) -> Wish {
         let cap = world.pose(self.wanted.body).position;
         let down = TOP - TRAVEL_RANGE + f64::from(FINGER_TIP) - 0.004;
         let target = Pose::new(DVec3::new(cap.x, cap.y, down), facing(0.0));
+        let aside = (target.position - hand.measured.position).truncate();
         Wish {
             pose: hand.approach(&target, 0.08, 0.008),
             open: false,
             speed: TRAVEL,
+            phase: if aside.length() < 0.008 {
+                Phase::Push
+            } else {
+                Phase::Approach
+            },
         }
     }
 

@@ -8,9 +8,9 @@ use rapier3d::math::Vector;
 use super::block::{Block, REGION};
 use super::stage::{Region, Stage};
 use super::words;
-use super::{Activity, Progress};
+use super::{Activity, Progress, Things};
 use crate::SimError;
-use crate::expert::{Grip, Hand, TRAVEL, Wish, facing, yaw_of};
+use crate::expert::{Grip, Hand, Phase, TRAVEL, Wish, facing, yaw_of};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
 use crate::render::Material;
 
@@ -133,6 +133,7 @@ impl Drawer {
             pose: Pose::new(to, facing(grip.yaw)),
             open: false,
             speed: 0.014,
+            phase: Phase::Carry,
         }
     }
 
@@ -152,6 +153,7 @@ impl Drawer {
                 pose: Pose::new(front.transform(inwards), facing(yaw)),
                 open: false,
                 speed: 0.014,
+                phase: Phase::Push,
             };
         }
         let start = DVec3::new(-finger - 0.02, PUSH_ASIDE, HANDLE_HEIGHT);
@@ -160,6 +162,7 @@ impl Drawer {
             pose: hand.approach(&target, 0.08, 0.006),
             open: false,
             speed: TRAVEL,
+            phase: Phase::Approach,
         }
     }
 }
@@ -177,6 +180,15 @@ impl Activity for Drawer {
         } else {
             Progress::Open
         }
+    }
+
+    fn things(&self, world: &World) -> Things {
+        let front = world.pose(self.front);
+        let handle = front.transform(DVec3::new(-STAND_OFF, 0.0, HANDLE_HEIGHT));
+        let wanted = if self.open { OPEN } else { 0.0 };
+        let way = DVec3::NEG_X * (wanted - world.coordinate(self.joint));
+        let goal = handle + front.orientation * way;
+        Things::new(Pose::new(handle, front.orientation), goal)
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

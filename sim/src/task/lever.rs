@@ -8,9 +8,9 @@ use rapier3d::math::Vector;
 use super::block::{Block, REGION};
 use super::stage::{Region, Stage};
 use super::words;
-use super::{Activity, Progress};
+use super::{Activity, Progress, Things};
 use crate::SimError;
-use crate::expert::{Hand, TRAVEL, Wish, facing};
+use crate::expert::{Hand, Phase, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
 
 /// Turn that counts as done (rad).
@@ -98,6 +98,15 @@ impl Activity for Lever {
         }
     }
 
+    fn things(&self, world: &World) -> Things {
+        let bar = world.pose(self.bar);
+        let at = DVec3::new(-ARM, 0.0, 0.0);
+        let wanted = self.sign * (TURNED + 0.12);
+        let turn = DQuat::from_rotation_z(wanted - world.coordinate(self.joint));
+        let goal = bar.position + turn * (bar.orientation * at);
+        Things::new(Pose::new(bar.transform(at), bar.orientation), goal)
+    }
+
     fn guide(&self, world: &World, hand: &Hand) -> Wish {
         let bar = world.pose(self.bar);
         if self.sign * world.coordinate(self.joint) > TURNED + 0.12 {
@@ -117,6 +126,7 @@ impl Activity for Lever {
                 pose: Pose::new(bar.transform(past), facing(0.0)),
                 open: false,
                 speed: 0.012,
+                phase: Phase::Push,
             };
         }
         let start = DVec3::new(-ARM, self.sign * (touch + 0.015), 0.0);
@@ -125,6 +135,7 @@ impl Activity for Lever {
             pose: hand.approach(&target, 0.08, 0.006),
             open: false,
             speed: TRAVEL,
+            phase: Phase::Approach,
         }
     }
 }

@@ -10,12 +10,15 @@ mod pick_up;
 mod place;
 mod push;
 mod stage;
+mod things;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use activity::{Activity, Progress};
 pub(crate) use stage::Stage;
+use things::Things;
+pub use things::WORLD_DIM;
 pub use words::{Wording, instructions};
 
 use crate::SimError;

@@ -8,8 +8,8 @@ use rapier3d::math::Vector;
 use super::block::square_yaw;
 use super::stage::{Region, Stage};
 use super::words;
-use super::{Activity, Progress};
-use crate::expert::{Carry, Grip, Hand, Wish};
+use super::{Activity, Progress, Things};
+use crate::expert::{Carry, Grip, Hand, Wish, yaw_of};
 use crate::physics::{Part, World};
 
 /// Half of a peg's width, and half of its length (m).
@@ -83,6 +83,15 @@ impl Activity for Peg {
             Progress::Achieved
         } else {
             Progress::Open
+        }
+    }
+
+    fn things(&self, world: &World) -> Things {
+        let (peg, socket) = (world.pose(self.peg), world.pose(self.socket));
+        let goal = socket.position + DVec3::new(0.0, 0.0, PEG[1]);
+        Things {
+            goal_yaw: yaw_of(socket.orientation),
+            ..Things::new(peg, goal)
         }
     }
 

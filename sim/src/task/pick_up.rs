@@ -4,12 +4,14 @@ use super::block::{Block, REGION};
 use super::place::{plate_place, tray_place};
 use super::stage::Stage;
 use super::words;
-use super::{Activity, Progress};
-use crate::expert::{Hand, Wish};
+use super::{Activity, Progress, Things};
+use crate::expert::{Hand, Phase, Wish};
 use crate::physics::World;
 
 /// Height of the block's centre that counts as lifted (m).
 const LIFTED: f64 = 0.10;
+/// Height to which the expert lifts (m).
+const RAISED: f64 = 0.17;
 
 pub(crate) struct PickUp {
     block: Block,
@@ -51,8 +53,18 @@ impl Activity for PickUp {
         }
     }
 
+    fn things(&self, world: &World) -> Things {
+        let block = world.pose(self.block.body);
+        let mut goal = block.position;
+        goal.z = RAISED;
+        Things::new(block, goal)
+    }
+
     fn guide(&self, world: &World, hand: &Hand) -> Wish {
         let grip = self.block.grip(world, hand);
-        grip.seize(hand).unwrap_or_else(|| hand.lift(0.17, false))
+        grip.seize(hand).unwrap_or_else(|| Wish {
+            phase: Phase::Carry,
+            ..hand.lift(RAISED, false)
+        })
     }
 }

@@ -6,7 +6,7 @@ use rapier3d::dynamics::RigidBodyHandle;
 use super::block::{Block, HALF, REGION};
 use super::stage::{PLATE_HEIGHT, PLATE_RADIUS, Region, Stage, TRAY_FLOOR, TRAY_INNER};
 use super::words;
-use super::{Activity, Progress};
+use super::{Activity, Progress, Things};
 use crate::expert::{Carry, Hand, Wish, yaw_of};
 use crate::physics::World;
 
@@ -103,6 +103,10 @@ impl Activity for Place {
         } else {
             Progress::Open
         }
+    }
+
+    fn things(&self, world: &World) -> Things {
+        Things::new(world.pose(self.block.body), self.goal(world))
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -6,8 +6,8 @@ use glam::DVec3;
 use super::block::{Block, HALF, REGION};
 use super::stage::{Region, Stage};
 use super::words;
-use super::{Activity, Progress};
-use crate::expert::{Hand, Wish, facing};
+use super::{Activity, Progress, Things};
+use crate::expert::{Hand, Phase, Wish, facing};
 use crate::physics::{FINGER_HALF, World};
 
 /// How far from the line the block's centre may stop (m).
@@ -52,6 +52,12 @@ impl Activity for Push {
         }
     }
 
+    fn things(&self, world: &World) -> Things {
+        let block = world.pose(self.block.body);
+        let goal = DVec3::new(self.line, block.position.y, HALF);
+        Things::new(block, goal)
+    }
+
     fn guide(&self, world: &World, hand: &Hand) -> Wish {
         let block = self.block.position(world);
         let touch = HALF + f64::from(FINGER_HALF[0]);
@@ -69,6 +75,7 @@ impl Activity for Push {
                 pose: Pose::new(ahead, facing(0.0)),
                 open: false,
                 speed: 0.010,
+                phase: Phase::Push,
             };
         }
         let start = DVec3::new(block.x - touch - 0.02, block.y, HEIGHT);
@@ -76,6 +83,7 @@ impl Activity for Push {
             pose: hand.approach(&Pose::new(start, facing(0.0)), 0.09, 0.005),
             open: false,
             speed: crate::expert::TRAVEL,
+            phase: Phase::Approach,
         }
     }
 }
