@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{read_tensors, write_atomically, write_tensors};
 use crate::error::{CheckpointError, PolicyError};
 use crate::hilp::HilpConfig;
+use crate::infocon::InfoConPolicyConfig;
 use crate::mdt::{MdtConfig, Statistics};
 use crate::policy::{PolicySpec, WeightTensor, Weights};
 
@@ -65,6 +66,14 @@ pub enum Network {
         #[serde(skip)]
         candidates: Arc<Vec<f32>>,
     },
+    /// Discovered concepts.
+    #[serde(rename = "infocon")]
+    InfoCon {
+        /// Sizes and options.
+        config: Box<InfoConPolicyConfig>,
+        /// Statistics of whole states: proprioception, then the world's.
+        statistics: Statistics,
+    },
 }
 
 impl Network {
@@ -82,6 +91,7 @@ impl Network {
         match self {
             Self::Mdt { config, .. } => config.spec(),
             Self::Hilp { config, .. } => config.spec(),
+            Self::InfoCon { config, .. } => config.spec(),
         }
     }
 
@@ -94,6 +104,9 @@ impl Network {
             Self::Hilp {
                 config, statistics, ..
             } => (config.problem(), statistics, config.inputs.statistics()),
+            Self::InfoCon { config, statistics } => {
+                (config.problem(), statistics, config.state_dim())
+            }
         };
         let found = [
             statistics.proprioception_mean.len(),

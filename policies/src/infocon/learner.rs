@@ -119,6 +119,33 @@ impl DiscoveryLearner {
         }
     }
 
+    /// A run that goes on after `step` steps, of which the last trained the classifier of `turn`.
+    pub const fn resume(
+        model: InfoCon,
+        config: LearnerConfig,
+        optimiser: AdamW,
+        step: u64,
+        turn: usize,
+    ) -> Self {
+        Self {
+            model,
+            config,
+            optimiser,
+            step,
+            turn,
+        }
+    }
+
+    /// The optimiser.
+    pub const fn optimiser(&self) -> &AdamW {
+        &self.optimiser
+    }
+
+    /// The concept whose classifier was trained last.
+    pub const fn turn(&self) -> usize {
+        self.turn
+    }
+
     /// The model.
     pub const fn model(&self) -> &InfoCon {
         &self.model

@@ -63,6 +63,10 @@ pub mod losses;
 pub mod matching;
 pub mod model;
 pub mod objective;
+pub mod policy;
+pub mod policy_config;
+#[cfg(test)]
+mod policy_tests;
 pub mod prototypes;
 pub mod rec_net;
 pub mod sa_net;
@@ -72,6 +76,7 @@ pub mod sequence;
 pub mod time_sphere;
 pub mod tokens;
 pub mod tracker;
+pub mod training;
 pub mod window;
 
 pub use batch::DiscoveryBatch;
@@ -81,6 +86,8 @@ pub use labelling::{Demonstration, Labels, Protocol, label};
 pub use learner::{DiscoveryLearner, LearnerConfig};
 pub use model::InfoCon;
 pub use objective::{Mode, ObjectiveConfig};
+pub use policy::InfoConPolicy;
+pub use policy_config::{InfoConNetworks, InfoConPolicyConfig};
 pub use sequence::ConceptSequence;
 pub use tracker::{ConceptReading, ConceptTracker};
 pub use window::Windows;

@@ -47,6 +47,30 @@ pub fn key_steps(labels: &[usize], concepts: usize, last: usize) -> Vec<Option<u
     steps
 }
 
+/// Labels without runs shorter than `least` steps: those take the label before them, and at the
+/// beginning that of the first run that is long enough.
+pub fn steady(labels: &[usize], least: usize) -> Vec<usize> {
+    let mut kept = None;
+    let mut steady = Vec::with_capacity(labels.len());
+    for run in labels.chunk_by(|a, b| a == b) {
+        if run.len() >= least {
+            if kept.is_none() {
+                steady.fill(run[0]);
+            }
+            kept = Some(run[0]);
+        }
+        steady.resize(steady.len() + run.len(), kept.unwrap_or(run[0]));
+    }
+    steady
+}
+
+/// Steps at which a labelled trajectory changes its label: the last one of every run but the last.
+pub fn boundaries(labels: &[usize]) -> Vec<usize> {
+    let pairs = labels.windows(2).enumerate();
+    let changes = pairs.filter(|(_, pair)| pair[0] != pair[1]);
+    changes.map(|(step, _)| step).collect()
+}
+
 /// Human intuition score of one trajectory: for every key step that a human named, how much later
 /// the nearest later found key step is; if all are earlier, how much earlier the last one is, as a
 /// negative number. Lower is closer. `None` if nothing was found.
@@ -156,6 +180,15 @@ mod tests {
         assert_eq!(agreement(&[1, 6], &[6, 11], 5).recall, 1.0);
         assert_eq!(agreement(&[], &[3], 5).f1, 0.0);
         assert_eq!(agreement(&[], &[], 5).f1, 1.0);
+    }
+
+    #[test]
+    fn short_runs_belong_to_what_is_before_them() {
+        assert_eq!(steady(&[1, 1, 2, 1, 1, 3, 3], 2), [1, 1, 1, 1, 1, 3, 3]);
+        assert_eq!(steady(&[5, 1, 1], 2), [1, 1, 1]);
+        assert_eq!(steady(&[4, 2], 2), [4, 2], "nothing lasts");
+        assert_eq!(boundaries(&[1, 1, 2, 2, 2, 0]), [1, 4]);
+        assert!(boundaries(&[]).is_empty());
     }
 
     #[test]

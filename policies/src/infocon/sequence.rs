@@ -55,6 +55,11 @@ impl ConceptSequence {
         })
     }
 
+    /// All of them.
+    pub fn ids(&self) -> &[usize] {
+        &self.ids
+    }
+
     /// The concept to follow now: the last one stays when all are over.
     pub fn current(&self) -> usize {
         let last = self.ids.len().saturating_sub(1);

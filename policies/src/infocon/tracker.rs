@@ -73,6 +73,16 @@ impl ConceptTracker {
         })
     }
 
+    /// The same episode through the eyes of another generation of the model.
+    #[must_use]
+    pub fn with_model(&self, model: InfoCon) -> Self {
+        Self {
+            prototypes: model.key_book.prototypes(),
+            model,
+            ..self.clone()
+        }
+    }
+
     /// Forgets the episode.
     pub fn reset(&mut self) {
         let config = &self.config;

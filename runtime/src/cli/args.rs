@@ -77,6 +77,8 @@ pub enum GoalArg {
     Image,
     /// By the robot's own state at the outcome.
     State,
+    /// By the policy's concepts, in the order of its demonstrations.
+    Concept,
 }
 
 /// Which world the policy acts in.
@@ -225,6 +227,9 @@ pub enum TrainFamily {
     Mdt,
     /// Hilbert representations, from play without tasks; see `assets/config/train-hilp.toml`.
     Hilp,
+    /// Concepts discovered in demonstrations, and a policy on their key states, one per task; see
+    /// `assets/config/train-infocon.toml`.
+    Infocon,
 }
 
 /// Flags of `eval`.

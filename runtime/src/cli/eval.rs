@@ -53,23 +53,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         (true, true) => Task::ALL.map(|task| task.name().to_owned()).to_vec(),
         (true, false) => super::run::default_tasks(),
     };
-    let requests = Harness::round_robin(
-        &tasks,
-        args.episodes,
-        args.seed,
-        1,
-        &args.split,
-        &args.shift,
-        ClockKind::Lockstep,
-    );
-    let mut configs: Vec<(EpisodeRequest, EpisodeConfig)> = requests
-        .into_iter()
-        .map(|request| {
-            let config = crate::run::world::configure(&request, Default::default())?;
-            Ok((request, config))
-        })
-        .collect::<Result<_, String>>()
-        .map_err(|reason| Failure::input(anyhow::anyhow!(reason)))?;
+    let mut configs = configurations(args, &tasks)?;
     let bar = progress_bar("episodes", "{pos}/{len} {per_sec} {eta} {msg}");
     bar.set_length(configs.len() as u64);
     let (name, device_name, results) = if args.experts {
@@ -110,6 +94,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
             GoalArg::Language => "language",
             GoalArg::Image => "image",
             GoalArg::State => "state",
+            GoalArg::Concept => "concept",
         }
         .to_owned(),
         mean_ticks: ticks as f64 / results.len().max(1) as f64,
@@ -124,6 +109,75 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
 }
 
 type Results = Vec<(Task, bool, u64)>;
+
+/// How often a policy of concepts succeeds at the task that it was trained for, on seeds of the
+/// evaluation split.
+///
+/// # Errors
+/// If it has no concepts, or something cannot be run.
+pub fn success(
+    brain: &Brain,
+    episodes: usize,
+    seed: u64,
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+) -> Result<TaskTally, Failure> {
+    let (task, _) = brain
+        .concepts()
+        .ok_or_else(|| Failure::input(anyhow::anyhow!("the policy has no concepts")))?;
+    let args = EvalArgs {
+        policy: None,
+        experts: false,
+        episodes,
+        seed,
+        tasks: vec![task.to_owned()],
+        split: "eval".to_owned(),
+        shift: String::new(),
+        goal: GoalArg::Concept,
+        device: super::args::DeviceArg::Cpu,
+        replan: None,
+        denoise_steps: None,
+        warm_steps: None,
+        warm_level: 0.5,
+        brief_weights: false,
+        json: None,
+    };
+    let mut configs = configurations(&args, &args.tasks)?;
+    for (_, config) in &mut configs {
+        look_as(config, &brain.spec());
+    }
+    bar.set_length(configs.len() as u64);
+    bar.reset();
+    let mut tally = TaskTally::default();
+    for (_, success, _) in run_policy(&args, brain, &configs, stop, bar)? {
+        tally.add(success);
+    }
+    Ok(tally)
+}
+
+/// The episodes that are asked for.
+fn configurations(
+    args: &EvalArgs,
+    tasks: &[String],
+) -> Result<Vec<(EpisodeRequest, EpisodeConfig)>, Failure> {
+    let requests = Harness::round_robin(
+        tasks,
+        args.episodes,
+        args.seed,
+        1,
+        &args.split,
+        &args.shift,
+        ClockKind::Lockstep,
+    );
+    requests
+        .into_iter()
+        .map(|request| {
+            let config = crate::run::world::configure(&request, Default::default())?;
+            Ok((request, config))
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|reason| Failure::input(anyhow::anyhow!(reason)))
+}
 
 fn run_experts(
     configs: &[(EpisodeRequest, EpisodeConfig)],
@@ -155,7 +209,12 @@ fn run_policy(
 ) -> Result<Results, Failure> {
     let robot = Robot::tabletop()?;
     let mut inference = InferenceConfig::default();
-    inference.replan.every_ticks = args.replan.unwrap_or(inference.replan.every_ticks);
+    // Concepts are followed from tick to tick.
+    let usual = match brain.concepts() {
+        Some(_) => 1,
+        None => inference.replan.every_ticks,
+    };
+    inference.replan.every_ticks = args.replan.unwrap_or(usual);
     inference.replan.max_steps = args.denoise_steps.unwrap_or(inference.replan.max_steps);
     inference.shortcuts = ShortcutsConfig {
         weights: match args.brief_weights {
@@ -176,6 +235,7 @@ fn run_policy(
         let shown = match args.goal {
             GoalArg::Language => None,
             GoalArg::Image | GoalArg::State => Some(outcome(config, &spec, args.goal)?),
+            GoalArg::Concept => Some(concepts(brain)?),
         };
         play(stepper, request, config, shown)
     })
@@ -215,6 +275,16 @@ fn outcome(config: &EpisodeConfig, spec: &PolicySpec, goal: GoalArg) -> anyhow::
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
     let frame = side_by_side(&views).context("the policy has no camera to be shown with")?;
     Ok(GoalSpec::Image { frame })
+}
+
+/// The policy's concepts in the order of its demonstrations.
+fn concepts(brain: &Brain) -> anyhow::Result<GoalSpec> {
+    let (_, order) = brain
+        .concepts()
+        .context("the policy has no concepts: ask it by another --goal")?;
+    Ok(GoalSpec::Concept {
+        ids: order.to_vec(),
+    })
 }
 
 /// Lets the policy do one episode towards what it is shown, or else the instruction.

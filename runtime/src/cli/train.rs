@@ -1,6 +1,7 @@
 //! `cerebellum train`.
 
 mod hilp;
+pub mod infocon;
 
 pub use hilp::run_to_end;
 
@@ -68,8 +69,10 @@ impl Default for TrainFile {
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, or the run diverges.
 pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
-    if args.family == TrainFamily::Hilp {
-        return hilp::train(args);
+    match args.family {
+        TrainFamily::Mdt => {}
+        TrainFamily::Hilp => return hilp::train(args),
+        TrainFamily::Infocon => return infocon::train(args),
     }
     let file = settings(args)?;
     let stop = interrupt::flag()?;

@@ -10,6 +10,7 @@ use cerebellum_policies::device::OpenDevice;
 use cerebellum_policies::error::{CheckpointError, PolicyError};
 use cerebellum_policies::hilp::online::HilpOnlineConfig;
 use cerebellum_policies::hilp::{HilpOnline, HilpPolicy};
+use cerebellum_policies::infocon::InfoConPolicy;
 use cerebellum_policies::language::StaticTable;
 use cerebellum_policies::mdt::online::OnlineConfig;
 use cerebellum_policies::mdt::{MdtOnline, MdtPolicy};
@@ -63,11 +64,27 @@ impl Brain {
             .map(PathBuf::from)
             .or_else(|| crate::assets::find(crate::assets::POLICY))
             .ok_or_else(|| BrainError::Missing(crate::assets::POLICY.to_owned()))?;
+        Self::of(PolicyPackage::load(&folder)?, device)
+    }
+
+    /// Of a package in memory.
+    ///
+    /// # Errors
+    /// If the sentence table is damaged.
+    pub fn of(package: PolicyPackage, device: OpenDevice) -> Result<Self, BrainError> {
         Ok(Self {
-            package: PolicyPackage::load(&folder)?,
+            package,
             device,
             language: StaticTable::embedded()?,
         })
+    }
+
+    /// The task that the policy was trained for, if it is a single one, and its concepts in order.
+    pub fn concepts(&self) -> Option<(&str, &[u32])> {
+        match &self.package.network {
+            Network::InfoCon { config, .. } => Some((&config.task, &config.order)),
+            _ => None,
+        }
     }
 
     /// Name of the device.
@@ -86,13 +103,16 @@ impl Brain {
     ) -> Result<(InferenceCore, WeightSlot), BrainError> {
         let (package, device) = (&self.package, &self.device.device);
         let policy: Box<dyn Policy> = match &package.network {
-            Network::Hilp { .. } if config.shortcuts != ShortcutsConfig::default() => {
+            Network::Hilp { .. } | Network::InfoCon { .. }
+                if config.shortcuts != ShortcutsConfig::default() =>
+            {
                 return Err(BrainError::Policy(PolicyError::Setting {
                     name: "inference.shortcuts".into(),
-                    reason: "a HILP has no diffusion to cut short: leave it out".into(),
+                    reason: "this policy has no diffusion to cut short: leave them out".into(),
                 }));
             }
             Network::Hilp { .. } => Box::new(HilpPolicy::new(package, device)?),
+            Network::InfoCon { .. } => Box::new(InfoConPolicy::new(package, device)?),
             _ => Box::new(
                 MdtPolicy::new(package, self.language.clone(), device)?
                     .with_shortcuts((&config.shortcuts).into())?,

@@ -71,6 +71,26 @@ impl CotLearner {
         }
     }
 
+    /// A run that goes on after `step` steps.
+    pub const fn resume(
+        network: Cotpc,
+        config: CotLearnerConfig,
+        optimiser: AdamW,
+        step: u64,
+    ) -> Self {
+        Self {
+            network,
+            config,
+            optimiser,
+            step,
+        }
+    }
+
+    /// The optimiser.
+    pub const fn optimiser(&self) -> &AdamW {
+        &self.optimiser
+    }
+
     /// The network.
     pub const fn network(&self) -> &Cotpc {
         &self.network

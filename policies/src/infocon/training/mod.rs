@@ -1,0 +1,13 @@
+//! Offline training: demonstrations, settings, and resumable runs of discovery and of the policy.
+
+pub mod config;
+pub mod demos;
+pub mod run;
+pub mod stages;
+#[cfg(test)]
+mod tests;
+
+pub use config::InfoConTraining;
+pub use demos::{Demos, Episode, Guidance};
+pub use run::{Run, RunProgress, RunSettings, Stage};
+pub use stages::{DiscoveryStage, PolicyStage};
