@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{read_tensors, write_atomically, write_tensors};
 use crate::error::{CheckpointError, PolicyError};
+use crate::grif::GrifPolicyConfig;
 use crate::hilp::HilpConfig;
 use crate::infocon::InfoConPolicyConfig;
 use crate::mdt::{MdtConfig, Statistics};
@@ -66,6 +67,13 @@ pub enum Network {
         #[serde(skip)]
         candidates: Arc<Vec<f32>>,
     },
+    /// Goals as changes.
+    Grif {
+        /// Sizes and options.
+        config: Box<GrifPolicyConfig>,
+        /// Statistics of proprioception.
+        statistics: Statistics,
+    },
     /// Discovered concepts.
     #[serde(rename = "infocon")]
     InfoCon {
@@ -91,6 +99,7 @@ impl Network {
         match self {
             Self::Mdt { config, .. } => config.spec(),
             Self::Hilp { config, .. } => config.spec(),
+            Self::Grif { config, .. } => config.spec(),
             Self::InfoCon { config, .. } => config.spec(),
         }
     }
@@ -104,6 +113,9 @@ impl Network {
             Self::Hilp {
                 config, statistics, ..
             } => (config.problem(), statistics, config.inputs.statistics()),
+            Self::Grif { config, statistics } => {
+                (config.problem(), statistics, config.network.proprioception)
+            }
             Self::InfoCon { config, statistics } => {
                 (config.problem(), statistics, config.state_dim())
             }

@@ -1,5 +1,7 @@
 //! Sizes and options of a policy.
 
+use serde::{Deserialize, Serialize};
+
 use super::alignment::AlignmentConfig;
 use super::head::{HeadConfig, StdKind};
 use super::resnet::{Fusion, ResNetV1Config};
@@ -16,7 +18,8 @@ pub enum Modality {
 }
 
 /// Shape of a [`Grif`](super::Grif) and of its loss.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GrifConfig {
     /// Encoder of what the robot sees.
     pub encoder: ResNetV1Config,

@@ -13,6 +13,7 @@ pub mod dropout;
 pub mod gcbc;
 pub mod head;
 pub mod improvements;
+mod inputs;
 pub mod keys;
 pub mod loss;
 pub mod mlp;
@@ -20,12 +21,19 @@ pub mod model;
 #[cfg(test)]
 mod model_tests;
 pub mod optimizer;
+pub mod policy;
+pub mod policy_config;
+#[cfg(test)]
+pub(crate) mod policy_tests;
 pub mod pretrain;
 pub mod resnet;
 pub mod task_encoder;
+pub mod training;
 
 pub use config::{GrifConfig, Modality};
 pub use model::Grif;
+pub use policy::GrifPolicy;
+pub use policy_config::GrifPolicyConfig;
 
 use burn::tensor::Tensor;
 

@@ -1,8 +1,10 @@
 //! One step of the optimiser: two groups of tensors with rates of their own.
 
 use burn::module::Module;
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::file::Tensors;
 use crate::training::gradients::GradientSet;
 use crate::training::{AdamW, AdamWConfig, LearningRate};
 
@@ -53,6 +55,10 @@ impl OptimizerConfig {
     }
 }
 
+/// Beginnings of the keys of both groups' moments.
+const FRESH: &str = "fresh/";
+const PRETRAINED: &str = "pretrained/";
+
 /// Adam for both groups.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
@@ -80,6 +86,33 @@ impl Optimizer {
             config,
             step: 0,
         }
+    }
+
+    /// After `step` steps that left `state` ([`Optimizer::state`]) behind.
+    pub fn resume(config: OptimizerConfig, step: u64, state: &Tensors, device: &Device) -> Self {
+        let mut optimizer = Self::new(config);
+        let part = |start: &str| {
+            let tensors = state.iter().filter_map(|(key, tensor)| {
+                let key = key.strip_prefix(start)?;
+                Some((key.to_owned(), tensor.clone()))
+            });
+            tensors.collect::<Tensors>()
+        };
+        let adam = optimizer.fresh.config;
+        optimizer.fresh = AdamW::from_state(adam, &part(FRESH), device);
+        optimizer.pretrained = AdamW::from_state(adam, &part(PRETRAINED), device);
+        optimizer.step = step;
+        optimizer
+    }
+
+    /// Moments of both groups.
+    pub fn state(&self) -> Tensors {
+        let parts = [(FRESH, &self.fresh), (PRETRAINED, &self.pretrained)];
+        let parts = parts.into_iter().flat_map(|(start, adam)| {
+            let tensors = adam.state().into_iter();
+            tensors.map(move |(key, tensor)| (format!("{start}{key}"), tensor))
+        });
+        parts.collect()
     }
 
     /// Steps taken.

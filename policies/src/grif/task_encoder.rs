@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::mlp::{Mlp, MlpConfig};
 use super::resnet::{Features, Fusion, ResNetV1, ResNetV1Config, Task};
@@ -10,7 +11,8 @@ use crate::clip::{TextConfig, TextTower, VisionTransformer, VisionTransformerCon
 use crate::error::PolicyError;
 
 /// What follows a tower of CLIP, and which of it learns.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TowerOptions {
     /// No gradient through the tower.
     pub freeze_encoder: bool,
@@ -55,7 +57,8 @@ impl TowerOptions {
 }
 
 /// Which encoder, and its shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TaskEncoderConfig {
     /// The vision tower of CLIP, made to read two images.
     ClipImages(VisionTransformerConfig, TowerOptions),

@@ -111,7 +111,7 @@ pub fn square_pixels<'a>(
 ///
 /// # Errors
 /// If its size differs.
-pub(super) fn checked_pixels<'a>(
+pub(crate) fn checked_pixels<'a>(
     frame: &'a Frame,
     name: &str,
     side: usize,

@@ -15,6 +15,7 @@ pub mod order;
 #[cfg(test)]
 mod parts_tests;
 pub mod resume;
+pub mod run;
 pub mod schedule;
 pub(crate) mod shadow;
 pub(crate) mod skips;

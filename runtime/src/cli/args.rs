@@ -230,6 +230,9 @@ pub enum TrainFamily {
     /// Concepts discovered in demonstrations, and a policy on their key states, one per task; see
     /// `assets/config/train-infocon.toml`.
     Infocon,
+    /// Goals as changes, told or shown, from demonstrations of which few are labelled; see
+    /// `assets/config/train-grif.toml`.
+    Grif,
 }
 
 /// Flags of `eval`.

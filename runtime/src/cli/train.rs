@@ -1,5 +1,6 @@
 //! `cerebellum train`.
 
+mod grif;
 mod hilp;
 pub mod infocon;
 
@@ -73,6 +74,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         TrainFamily::Mdt => {}
         TrainFamily::Hilp => return hilp::train(args),
         TrainFamily::Infocon => return infocon::train(args),
+        TrainFamily::Grif => return grif::train(args),
     }
     let file = settings(args)?;
     let stop = interrupt::flag()?;

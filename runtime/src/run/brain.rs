@@ -8,6 +8,7 @@ use cerebellum_policies::checkpoint::PolicyPackage;
 use cerebellum_policies::checkpoint::package::Network;
 use cerebellum_policies::device::OpenDevice;
 use cerebellum_policies::error::{CheckpointError, PolicyError};
+use cerebellum_policies::grif::GrifPolicy;
 use cerebellum_policies::hilp::online::HilpOnlineConfig;
 use cerebellum_policies::hilp::{HilpOnline, HilpPolicy};
 use cerebellum_policies::infocon::InfoConPolicy;
@@ -103,7 +104,7 @@ impl Brain {
     ) -> Result<(InferenceCore, WeightSlot), BrainError> {
         let (package, device) = (&self.package, &self.device.device);
         let policy: Box<dyn Policy> = match &package.network {
-            Network::Hilp { .. } | Network::InfoCon { .. }
+            Network::Hilp { .. } | Network::Grif { .. } | Network::InfoCon { .. }
                 if config.shortcuts != ShortcutsConfig::default() =>
             {
                 return Err(BrainError::Policy(PolicyError::Setting {
@@ -113,6 +114,9 @@ impl Brain {
             }
             Network::Hilp { .. } => Box::new(HilpPolicy::new(package, device)?),
             Network::InfoCon { .. } => Box::new(InfoConPolicy::new(package, device)?),
+            Network::Grif { .. } => {
+                Box::new(GrifPolicy::new(package, self.language.clone(), device)?)
+            }
             _ => Box::new(
                 MdtPolicy::new(package, self.language.clone(), device)?
                     .with_shortcuts((&config.shortcuts).into())?,

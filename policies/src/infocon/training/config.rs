@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run::RunSettings;
 use crate::infocon::cotpc::learner::CotLearnerConfig;
 use crate::infocon::learner::{LearnerConfig, RateSchedule};
 use crate::infocon::objective::{Mode, ObjectiveConfig};
+use crate::training::run::RunSettings;
 
 /// Settings of a training. Weights of losses and schedules are the authors'; steps and batches are
 /// what a processor does in minutes.

@@ -2,12 +2,12 @@
 
 pub mod config;
 pub mod demos;
-pub mod run;
 pub mod stages;
 #[cfg(test)]
 mod tests;
 
 pub use config::InfoConTraining;
 pub use demos::{Demos, Episode, Guidance};
-pub use run::{Run, RunProgress, RunSettings, Stage};
 pub use stages::{DiscoveryStage, PolicyStage};
+
+pub use crate::training::run::{Run, RunProgress, RunSettings, Stage};

@@ -7,7 +7,6 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::InfoConTraining;
 use super::demos::{Demos, Targets};
-use super::run::Stage;
 use crate::checkpoint::file::Tensors;
 use crate::checkpoint::{apply, collect};
 use crate::error::CheckpointError;
@@ -22,6 +21,7 @@ use crate::infocon::model::InfoCon;
 use crate::infocon::objective::Mode;
 use crate::policy::Weights;
 use crate::training::AdamW;
+use crate::training::run::Stage;
 
 fn put(numbers: &mut Numbers, name: &str, value: &Tensor<1>) {
     numbers.put(name, &host::values(value.clone()));
@@ -71,6 +71,8 @@ impl<'a> DiscoveryStage<'a> {
 }
 
 impl Stage for DiscoveryStage<'_> {
+    type Error = InfoConError;
+
     fn about(&self) -> String {
         let (config, train, demos) = (&self.config, &self.train, self.demos.episodes().len());
         format!(
@@ -189,6 +191,8 @@ impl<'a> PolicyStage<'a> {
 }
 
 impl Stage for PolicyStage<'_> {
+    type Error = InfoConError;
+
     fn about(&self) -> String {
         let (config, demos) = (&self.config, self.demos.episodes().len());
         // Which states are the key ones says what guides the policy.

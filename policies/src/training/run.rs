@@ -1,4 +1,4 @@
-//! The resumable loop.
+//! The resumable loop around whatever is trained step by step.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,16 @@ use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::metrics::MetricsFile;
+use super::order::stream;
+use super::resume::RunState;
+use super::skips::Skips;
+use super::trainer::{METRICS_FILE, STATE_FILE};
+use super::{Outcome, TrainError};
 use crate::checkpoint::file::Tensors;
 use crate::error::CheckpointError;
 use crate::hilp::statistics::Numbers;
-use crate::infocon::error::InfoConError;
 use crate::policy::Weights;
-use crate::training::metrics::MetricsFile;
-use crate::training::order::stream;
-use crate::training::resume::RunState;
-use crate::training::skips::Skips;
-use crate::training::trainer::{METRICS_FILE, STATE_FILE};
-use crate::training::{Outcome, TrainError};
 
 /// Settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ use crate::training::{Outcome, TrainError};
 pub struct RunSettings {
     /// Steps.
     pub steps: u64,
-    /// Windows per step.
+    /// Samples per step.
     pub batch: usize,
     /// Seed of everything random.
     pub seed: u64,
@@ -39,10 +38,13 @@ pub struct RunSettings {
 
 /// What is trained.
 pub trait Stage {
+    /// Why a step was not taken.
+    type Error: std::fmt::Display;
+
     /// What makes one run differ from another, beside [`RunSettings`].
     fn about(&self) -> String;
 
-    /// Step number `step`, on windows that `rng` draws.
+    /// Step number `step`, on samples that `rng` draws.
     ///
     /// # Errors
     /// If a batch does not fit or a loss is not finite; nothing has changed then.
@@ -51,7 +53,7 @@ pub trait Stage {
         step: u64,
         batch: usize,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Numbers, InfoConError>;
+    ) -> Result<Numbers, Self::Error>;
 
     /// Weights.
     fn weights(&self) -> Weights;
@@ -87,7 +89,7 @@ pub struct RunProgress {
     pub steps: u64,
     /// Losses, averaged since the last report.
     pub numbers: BTreeMap<String, f32>,
-    /// Windows per second since the last report.
+    /// Samples per second since the last report.
     pub samples_per_second: f32,
     /// Seconds since this process started the run.
     pub elapsed_seconds: f32,
