@@ -86,6 +86,7 @@ fn hard_patches_are_hidden_and_learned() {
             first: 1.0,
             last: 1.0,
         }),
+        patch: 4,
         ..tiny().foresight.unwrap()
     };
     let network = Foresight::new(&config, 16, &device);
