@@ -172,7 +172,8 @@ impl Mdt {
         Some(Contrast::of(pooled(images), pooled(texts), scale.val()))
     }
 
-    /// Encodes the images. Voltron sees both cameras in one batch.
+    /// Encodes the images. Voltron sees both cameras in one batch. There may be more goals than images
+    /// (see [`ResNet::forward`]).
     pub fn views(&self, inputs: &Inputs) -> Views {
         let goal = Some(&inputs.goal);
         let encode = |encoder: &Option<ResNet>, images: &Tensor<4>| match encoder {

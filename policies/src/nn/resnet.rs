@@ -320,6 +320,10 @@ impl ResNet {
 
     /// Normalised images `[batch, height, width, channels]`, and the goal vector `[batch, goal]` if the
     /// network is modulated by it, to `[batch, output]`.
+    ///
+    /// There may be more goals than images: the further ones are those with which the first images
+    /// are seen once more, and their vectors follow those of all images. What does not depend on the
+    /// goal is computed once.
     pub fn forward(&self, images: Tensor<4>, goal: Option<&Tensor<2>>) -> Tensor<2> {
         let map = self
             .stages()
@@ -337,8 +341,16 @@ impl ResNet {
             Some(keypoints) => Tensor::cat(vec![keypoints.forward(map), mean], 1),
             None => mean,
         };
-        self.fc_layers
+        let vectors = self
+            .fc_layers
             .iter()
-            .fold(pooled, |hidden, layer| layer.forward(hidden))
+            .fold(pooled, |hidden, layer| layer.forward(hidden));
+        let rows = goal.map_or(batch, |goal| goal.dims()[0]);
+        if rows > batch {
+            // No block was modulated.
+            let again = vectors.clone().narrow(0, 0, rows - batch);
+            return Tensor::cat(vec![vectors, again], 0);
+        }
+        vectors
     }
 }

@@ -84,3 +84,39 @@ fn gradients() {
     }
     assert!(compared >= 6, "only {compared} gradients compared");
 }
+
+#[test]
+fn images_seen_again_are_as_in_a_batch_of_their_own() {
+    let device = Device::flex();
+    for goal_film in [false, true] {
+        let config = ResNetConfig {
+            stem: Stem {
+                channels: 16,
+                kernel: 3,
+                stride: 2,
+                max_pool: false,
+            },
+            widths: vec![16, 32],
+            blocks: vec![2, 1],
+            strides: vec![2, 1],
+            pooling: Pooling::SpatialSoftmax { keypoints: 4 },
+            goal_film,
+        };
+        let network = ResNet::new(&config, 6, 8, &device);
+        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+        let images = Tensor::<4>::random([3, 16, 16, 3], normal, &device);
+        let goals = Tensor::<2>::random([5, 6], normal, &device);
+        let first = network.forward(images.clone(), Some(&goals.clone().narrow(0, 0, 3)));
+        let again = network.forward(
+            images.clone().narrow(0, 0, 2),
+            Some(&goals.clone().narrow(0, 3, 2)),
+        );
+        let both = network.forward(images, Some(&goals));
+        close(
+            "vectors",
+            &vec(both),
+            &[vec(first), vec(again)].concat(),
+            1e-6,
+        );
+    }
+}

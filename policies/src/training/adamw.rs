@@ -11,6 +11,7 @@ use super::gradients::GradientSet;
 use crate::checkpoint::file::Tensors;
 use crate::checkpoint::tree::Path;
 use crate::host;
+use crate::nn::kernels::in_place;
 use crate::policy::WeightTensor;
 
 /// Constants of [`AdamW`]. The defaults are those of MDT.
@@ -138,12 +139,17 @@ impl AdamW {
             steps: 0,
         });
         let steps = moments.steps + 1;
-        let first = moments.first * beta_1 + grad.clone() * (1.0 - beta_1);
-        let second = moments.second * beta_2 + grad.square() * (1.0 - beta_2);
         let correction_1 = 1.0 - f64::from(beta_1).powf(f64::from(steps));
         let correction_2 = 1.0 - f64::from(beta_2).powf(f64::from(steps));
-        let root = (second.clone() / correction_2).sqrt() + epsilon;
-        let step = first.clone() / root * (f64::from(learning_rate) / correction_1);
+        let step = AdamWStep {
+            beta_1,
+            beta_2,
+            epsilon,
+            correction_2: correction_2 as f32,
+            rate: (f64::from(learning_rate) / correction_1) as f32,
+            kept: 1.0 - learning_rate * weight_decay,
+        };
+        let [tensor, first, second] = step.apply([tensor, moments.first, moments.second], grad);
         self.moments.insert(
             key,
             Moments {
@@ -152,7 +158,7 @@ impl AdamW {
                 steps,
             },
         );
-        tensor * (1.0 - learning_rate * weight_decay) - step
+        tensor
     }
 
     /// The state as tensors: `first/<key>`, `second/<key>` and `steps/<key>`.
@@ -203,5 +209,72 @@ impl AdamW {
             })
             .collect();
         Self { config, moments }
+    }
+}
+
+/// Constants of one step of one tensor.
+#[derive(Clone, Copy)]
+struct AdamWStep {
+    beta_1: f32,
+    beta_2: f32,
+    epsilon: f32,
+    /// Divides the second moment.
+    correction_2: f32,
+    /// Learning rate over the first moment's correction.
+    rate: f32,
+    /// Factor of the tensor.
+    kept: f32,
+}
+
+impl AdamWStep {
+    /// Tensor, first and second moment after the step.
+    fn apply(self, all: [Tensor<1>; 3], grad: Tensor<1>) -> [Tensor<1>; 3] {
+        let done = in_place(all, [&grad], |[tensor, first, second], [grad]| {
+            let numbers = tensor.iter_mut().zip(first).zip(second).zip(grad);
+            for (((tensor, first), second), grad) in numbers {
+                *first = *first * self.beta_1 + grad * (1.0 - self.beta_1);
+                *second = *second * self.beta_2 + grad * grad * (1.0 - self.beta_2);
+                let root = (*second / self.correction_2).sqrt() + self.epsilon;
+                *tensor = *tensor * self.kept - *first / root * self.rate;
+            }
+        });
+        done.unwrap_or_else(|all| self.composed(all, grad))
+    }
+
+    /// The same out of burn's operations.
+    fn composed(self, [tensor, first, second]: [Tensor<1>; 3], grad: Tensor<1>) -> [Tensor<1>; 3] {
+        let first = first * self.beta_1 + grad.clone() * (1.0 - self.beta_1);
+        let second = second * self.beta_2 + grad.square() * (1.0 - self.beta_2);
+        let root = (second.clone() / self.correction_2).sqrt() + self.epsilon;
+        let step = first.clone() / root * self.rate;
+        [tensor * self.kept - step, first, second]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::golden::{close, vec};
+
+    #[test]
+    fn one_pass_does_what_the_composed_operations_do() {
+        let device = Device::flex();
+        let random = || Tensor::<1>::random([100], Distribution::Uniform(0.1, 1.0), &device);
+        let all = [random(), random(), random()];
+        let grad = random() - 0.5;
+        let step = AdamWStep {
+            beta_1: 0.9,
+            beta_2: 0.95,
+            epsilon: 1e-3,
+            correction_2: 0.3,
+            rate: 0.1,
+            kept: 0.99,
+        };
+        let ours = step.apply(all.clone(), grad.clone());
+        for (ours, theirs) in ours.into_iter().zip(step.composed(all, grad)) {
+            close("step", &vec(ours), &vec(theirs), 1e-6);
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::tree::Path;
 use crate::host;
+use crate::nn::kernels::in_place;
 use crate::policy::{WeightTensor, Weights};
 
 /// Decay of an [`Average`]: at step `k` (from 1), `1 - k^(-power)`, at most `max`. The defaults are
@@ -78,6 +79,20 @@ pub(super) fn walk<M: Module>(module: &M, each: impl FnMut(String, Vec<usize>, T
     });
 }
 
+/// `average + (tensor - average) * rate`: in this form a tensor that does not learn stays the same to
+/// the bit.
+fn follow(average: Tensor<1>, tensor: Tensor<1>, rate: f32) -> Tensor<1> {
+    let done = in_place([average], [&tensor], |[average], [tensor]| {
+        for (average, tensor) in average.iter_mut().zip(tensor) {
+            *average += (tensor - *average) * rate;
+        }
+    });
+    match done {
+        Ok([average]) => average,
+        Err([average]) => average.clone() + (tensor - average) * rate,
+    }
+}
+
 impl Average {
     /// Equal to the module.
     pub fn of<M: Module>(module: &M) -> Self {
@@ -92,8 +107,7 @@ impl Average {
     pub fn update<M: Module>(&mut self, module: &M, decay: f32) {
         walk(module, |key, shape, tensor| {
             let next = match self.tensors.remove(&key) {
-                // In this form a tensor that does not learn stays the same to the bit.
-                Some((_, average)) => average.clone() + (tensor - average) * (1.0 - decay),
+                Some((_, average)) => follow(average, tensor, 1.0 - decay),
                 None => tensor,
             };
             self.tensors.insert(key, (shape, next));

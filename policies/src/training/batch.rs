@@ -7,6 +7,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::augment::{AugmentConfig, Augmentation};
+use super::config::TrainConfig;
 use super::dataset::DemoDataset;
 use super::goal_frames::GoalFrames;
 use super::order::Draw;
@@ -65,6 +66,19 @@ pub struct Extras {
     pub future_rows: usize,
     /// Told rows that have goal pictures too: the last ones.
     pub shown_told: usize,
+}
+
+impl Extras {
+    /// What training of a network needs in a shard of which `told` rows have told goals.
+    pub fn of(network: &MdtConfig, train: &TrainConfig, told: usize) -> Self {
+        Self {
+            future_rows: train.auxiliary_rows(),
+            shown_told: match &network.alignment {
+                Some(_) => train.aligned_rows(told),
+                None => 0,
+            },
+        }
+    }
 }
 
 /// Makes batches.

@@ -7,6 +7,7 @@ use burn::tensor::{Gradients, Tensor};
 
 use crate::checkpoint::tree::Path;
 use crate::host;
+use crate::nn::kernels::square_sum;
 
 /// One flat gradient per tensor that has one. Tensors outside the graph have none and are left
 /// alone by the optimiser.
@@ -61,6 +62,10 @@ impl GradientSet {
 
     /// Euclidean norm over all tensors; NaN or infinite if any number is.
     pub fn norm(&self) -> f32 {
+        let sums = self.by_key.values().map(square_sum);
+        if let Some(sums) = sums.collect::<Option<Vec<_>>>() {
+            return sums.into_iter().sum::<f64>().sqrt() as f32;
+        }
         let squares = self
             .by_key
             .values()

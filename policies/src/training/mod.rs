@@ -10,6 +10,7 @@ pub mod episode;
 pub mod goal_frames;
 pub mod gradients;
 pub mod labels;
+mod learner;
 pub mod metrics;
 pub mod order;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub mod schedule;
 pub(crate) mod shadow;
 pub(crate) mod skips;
 pub mod step;
+pub mod step_case;
 pub mod target;
 #[cfg(test)]
 pub(crate) mod tests;

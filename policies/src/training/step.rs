@@ -73,11 +73,8 @@ pub fn batch_loss(
         .as_ref()
         .filter(|_| train.inverse_dynamics_weight > 0.0 && model.inverse_dynamics.is_some())
         .map(|future| future.inputs.clone());
-    let again = aligned
-        .clone()
-        .filter(|_| network.cameras_see_goal())
-        .map(|aligned| aligned.shown(&inputs));
-    let (views, [later, again]) = encode(model, &inputs, [later, again]);
+    let again = aligned.clone().filter(|_| network.cameras_see_goal());
+    let (views, later, again) = encode(model, &inputs, later, again.as_ref());
 
     let action = action_loss(
         model.denoiser(),
@@ -205,33 +202,44 @@ fn alignment(
     Some(contrast.symmetric().mean())
 }
 
-/// Encodes the pictures of a batch and of others in one pass.
-fn encode(model: &Mdt, first: &Inputs, others: [Option<Inputs>; 2]) -> (Views, [Option<Views>; 2]) {
-    if others.iter().all(Option::is_none) {
-        return (model.views(first), [None, None]);
+/// Encodes the pictures of a batch, later ones, and some of the batch towards other goals `again`, in
+/// one pass.
+fn encode(
+    model: &Mdt,
+    first: &Inputs,
+    later: Option<Inputs>,
+    again: Option<&Aligned>,
+) -> (Views, Option<Views>, Option<Views>) {
+    if later.is_none() && again.is_none() {
+        return (model.views(first), None, None);
     }
-    let all = || std::iter::once(first).chain(others.iter().flatten());
+    // Rows from the first on need not be there twice: see `ResNet::forward`.
+    let (again_first, again_apart) = match again {
+        Some(again) if again.first_row == 0 => (Some(&again.goals), None),
+        Some(again) => (None, Some(again.shown(first))),
+        None => (None, None),
+    };
+    let all = || std::iter::once(first).chain(&later).chain(&again_apart);
     let images =
         |of: fn(&Inputs) -> &Tensor<4>| Tensor::cat(all().map(|i| of(i).clone()).collect(), 0);
+    let goals = all().map(|inputs| &inputs.goal).chain(again_first);
     let views = model.views(&Inputs {
         static_images: images(|inputs| &inputs.static_images),
         gripper_images: images(|inputs| &inputs.gripper_images),
-        goal: Tensor::cat(all().map(|inputs| inputs.goal.clone()).collect(), 0),
+        goal: Tensor::cat(goals.cloned().collect(), 0),
         // The image encoders do not read what follows.
         head: GoalHead::default(),
         proprioception: None,
     });
     let mut start = 0;
-    let mut next = |inputs: &Inputs| {
-        let count = inputs.goal.dims()[0];
+    let mut next = |goals: &Tensor<2>| {
+        let count = goals.dims()[0];
         start += count;
         views.narrow(start - count, count)
     };
-    let own = next(first);
-    (
-        own,
-        others.each_ref().map(|other| other.as_ref().map(&mut next)),
-    )
+    let own = next(&first.goal);
+    let later = later.map(|later| next(&later.goal));
+    (own, later, again.map(|again| next(&again.goals)))
 }
 
 /// Reads all numbers from the device at once.

@@ -13,14 +13,14 @@ use super::average::Average;
 use super::batch::{Batcher, Extras, GoalTable};
 use super::config::TrainConfig;
 use super::dataset::DemoDataset;
-use super::gradients::GradientSet;
 use super::labels::labelled;
+use super::learner::{Learner, Shard, side_by_side};
 use super::metrics::MetricsFile;
 pub use super::metrics::{Losses, TrainProgress};
 use super::order::{Draw, TwoOrders, stream};
 use super::resume::{About, RunState};
 use super::skips::Skips;
-use super::step::{Step, batch_loss};
+use super::step::Step;
 use super::validation::validate;
 use crate::checkpoint::package::Network;
 use crate::checkpoint::{Card, PolicyPackage, apply, collect};
@@ -91,9 +91,7 @@ pub struct Trainer<'a> {
     language: String,
     device: Device,
     folder: PathBuf,
-    model: Mdt,
-    optimiser: AdamW,
-    average: Average,
+    learner: Learner,
     order: TwoOrders,
     labelled: usize,
     card: Card,
@@ -159,8 +157,7 @@ impl<'a> Trainer<'a> {
         let model = Mdt::new(&network, &device);
         let mut trainer = Self {
             statistics: dataset.statistics(network.denoiser.proprioception),
-            average: Average::of(&model),
-            optimiser: AdamW::new(train.adamw),
+            learner: Learner::new(model, &train),
             order: TwoOrders::new(dataset.moments_of(&labelled), shown, train.seed),
             labelled: labelled.len(),
             card: Card::default(),
@@ -172,7 +169,6 @@ impl<'a> Trainer<'a> {
             goals,
             language: language.name().to_owned(),
             device,
-            model,
             step: 0,
             skipped: 0,
         };
@@ -198,9 +194,10 @@ impl<'a> Trainer<'a> {
             tensors: Arc::new(tensors),
             generation: 0,
         };
-        self.model = apply(self.model.clone(), &weights(state.weights), &path)?;
-        self.average = Average::from_weights(&weights(state.average), &self.device);
-        self.optimiser = AdamW::from_state(self.train.adamw, &state.optimiser, &self.device);
+        self.learner.model = apply(self.learner.model.clone(), &weights(state.weights), &path)?;
+        self.learner.average = Average::from_weights(&weights(state.average), &self.device);
+        self.learner.optimiser =
+            AdamW::from_state(self.train.adamw, &state.optimiser, &self.device);
         self.step = state.about.step;
         self.skipped = state.about.skipped;
         Ok(())
@@ -216,8 +213,8 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let package = PolicyPackage::load(folder)?;
-        self.model = apply(self.model.clone(), &package.weights, folder)?;
-        self.average = Average::of(&self.model);
+        self.learner.model = apply(self.learner.model.clone(), &package.weights, folder)?;
+        self.learner.average = Average::of(&self.learner.model);
         Ok(())
     }
 
@@ -320,79 +317,31 @@ impl<'a> Trainer<'a> {
         // Dropout draws on the device.
         self.device
             .seed(self.train.seed ^ self.step.rotate_left(32));
-        let shards = self.train.shards;
-        let parts = self.shards(&draw);
-        let mut step = Step::default();
-        let mut sum = GradientSet::default();
-        let share = 1.0 / shards as f32;
-        for part in parts {
-            let (gradients, part) = part?;
-            sum = sum.plus(gradients);
-            step.losses = step.losses.plus(part.losses, share);
-        }
-        let gradients = sum.scaled(share);
-        step.grad_norm = gradients.norm();
-        if !step.losses.total.is_finite() || !step.grad_norm.is_finite() {
-            return Ok(None);
-        }
-        let gradients = match self.train.clip {
-            Some(most) if step.grad_norm > most => gradients.scaled(most / step.grad_norm),
-            _ => gradients,
-        };
-        let rate = self.learning_rate();
-        self.model = self.optimiser.step(self.model.clone(), gradients, rate);
-        let decay = self.train.average.decay(self.step + 1);
-        self.average.update(&self.model, decay);
-        Ok(Some(step))
-    }
-
-    /// Gradients of all shards of a batch.
-    ///
-    /// Plain threads and not the pool of the operations inside: a pool's thread that waits takes up
-    /// other work, and would come back to the tape that it holds. For the same reason every shard
-    /// has its own leaves.
-    fn shards(&self, draw: &Draw) -> Vec<Result<(GradientSet, Step), CheckpointError>> {
         let pieces = draw.pieces(self.train.shards);
-        let this: &Self = self;
-        std::thread::scope(|scope| {
-            let threads = pieces
-                .into_iter()
-                .enumerate()
-                .map(|(shard, piece)| scope.spawn(move || this.gradients(shard, &piece)))
-                .collect::<Vec<_>>();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| Ok(Step::failed())))
-                .collect()
-        })
+        let shards = side_by_side(pieces.len(), |shard| self.shard(shard, &pieces[shard]));
+        let shards = shards.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let rate = self.learning_rate();
+        Ok(self.learner.step(shards, &self.train, rate, self.step + 1))
     }
 
-    /// Gradients of one shard of a batch.
-    fn gradients(&self, shard: usize, draw: &Draw) -> Result<(GradientSet, Step), CheckpointError> {
-        let model = self.model.clone().fork(&self.device);
+    /// Loss and gradients of one shard of a batch.
+    fn shard(&self, shard: usize, draw: &Draw) -> Result<Shard, CheckpointError> {
         let mut rng = stream(
             self.train.seed,
             self.step * self.train.shards as u64 + shard as u64,
         );
-        let extras = Extras {
-            future_rows: self.train.auxiliary_rows(),
-            shown_told: match &self.network.alignment {
-                Some(_) => self.train.aligned_rows(draw.told.len()),
-                None => 0,
-            },
-        };
+        let extras = Extras::of(&self.network, &self.train, draw.told.len());
         let batch = self.batcher().batch(draw, extras, &mut rng, &self.device)?;
         let progress = self.step as f64 / self.train.steps as f64;
-        let batch = (batch, progress);
-        let (loss, step) = batch_loss(&model, &self.network, &self.train, batch, &mut rng);
-        let gradients = GradientSet::take(&model, loss.backward(), |_| true);
-        Ok((gradients, step))
+        Ok(self
+            .learner
+            .shard(&self.network, &self.train, (batch, progress), &mut rng))
     }
 
     /// See [`validate`]; `None` without data for it.
     fn validate(&self, shown: bool) -> Option<f32> {
-        let weights = self.average.weights(0);
-        let model = apply(self.model.valid(), &weights, Path::new(STATE_FILE)).ok()?;
+        let weights = self.learner.average.weights(0);
+        let model = apply(self.learner.model.valid(), &weights, Path::new(STATE_FILE)).ok()?;
         let batcher = Batcher {
             dataset: self.validation?,
             ..self.batcher()
@@ -424,9 +373,9 @@ impl<'a> Trainer<'a> {
                 train: self.train.clone(),
                 network: self.network.clone(),
             },
-            weights: (*collect(&self.model, 0).tensors).clone(),
-            average: (*self.average.weights(0).tensors).clone(),
-            optimiser: self.optimiser.state(),
+            weights: (*collect(&self.learner.model, 0).tensors).clone(),
+            average: (*self.learner.average.weights(0).tensors).clone(),
+            optimiser: self.learner.optimiser.state(),
         };
         Ok(state.save(&self.folder.join(STATE_FILE))?)
     }
@@ -439,7 +388,7 @@ impl<'a> Trainer<'a> {
                 statistics: self.statistics.clone(),
             },
             language: self.language.clone(),
-            weights: self.average.weights(0),
+            weights: self.learner.average.weights(0),
             card,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::lanes::{add_scaled, dot, exp, widest};
@@ -83,7 +84,15 @@ impl AttentionShape {
         let one = |index: usize, mixed: &mut [f32], weights: &mut [f32]| {
             let query = &query[index * self.queries * at.query_row..];
             let key = &key[index / self.share * self.keys * at.key_row..];
-            widest(|| self.forward_sample(index, query, key, at, mixed, weights));
+            widest(ForwardSample {
+                shape: self,
+                sample: index,
+                query,
+                key,
+                at,
+                mixed,
+                weights,
+            });
         };
         let (mixed_len, weights_len) = (self.queries * self.width, self.scores());
         if self.batch == 1 {
@@ -110,84 +119,15 @@ impl AttentionShape {
     ) {
         mixed.fill(0.0);
         weights.resize(self.scores(), 0.0);
-        widest(|| self.forward_sample(0, query, key, at, mixed, weights));
-    }
-
-    #[inline(always)]
-    fn forward_sample(
-        &self,
-        sample: usize,
-        query: &[f32],
-        key: &[f32],
-        at: Layout,
-        mixed: &mut [f32],
-        weights: &mut [f32],
-    ) {
-        let (head, scale) = (self.head(), self.scale());
-        for h in 0..self.heads {
-            for i in 0..self.queries {
-                let seen = self.seen(sample, i);
-                let q = &query[i * at.query_row + h * head..][..head];
-                let row = &mut weights[(h * self.queries + i) * self.keys..][..seen];
-                let mut most = f32::NEG_INFINITY;
-                for (j, score) in row.iter_mut().enumerate() {
-                    let k = &key[j * at.key_row + at.key_start + h * head..][..head];
-                    *score = dot(q, k) * scale;
-                    most = most.max(*score);
-                }
-                let mut total = 0.0;
-                for score in row.iter_mut() {
-                    *score = exp(*score - most);
-                    total += *score;
-                }
-                let out = &mut mixed[i * self.width + h * head..][..head];
-                for (j, weight) in row.iter_mut().enumerate() {
-                    *weight /= total;
-                    let v = &key[j * at.key_row + at.key_start + self.width + h * head..][..head];
-                    add_scaled(out, *weight, v);
-                }
-            }
-        }
-    }
-
-    /// Adds the gradients of one sample of queries to `query_grad` (its rows) and `key_grad`.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn backward_sample(
-        &self,
-        sample: usize,
-        grad: &[f32],
-        query: &[f32],
-        key: &[f32],
-        weights: &[f32],
-        at: Layout,
-        query_grad: &mut [f32],
-        key_grad: &mut [f32],
-        scores: &mut [f32],
-    ) {
-        let (head, scale, width) = (self.head(), self.scale(), self.width);
-        for h in 0..self.heads {
-            for i in 0..self.queries {
-                let seen = self.seen(sample, i);
-                let q = &query[i * at.query_row + h * head..][..head];
-                let out = &grad[i * width + h * head..][..head];
-                let row = &weights[(h * self.queries + i) * self.keys..][..seen];
-                let mut common = 0.0;
-                for (j, (weight, score)) in row.iter().zip(scores.iter_mut()).enumerate() {
-                    let start = j * at.key_row + at.key_start + width + h * head;
-                    *score = dot(out, &key[start..][..head]);
-                    common += weight * *score;
-                    add_scaled(&mut key_grad[start..][..head], *weight, out);
-                }
-                let q_grad = &mut query_grad[i * at.query_row + h * head..][..head];
-                for (j, (weight, score)) in row.iter().zip(scores.iter()).enumerate() {
-                    let slope = weight * (score - common) * scale;
-                    let start = j * at.key_row + at.key_start + h * head;
-                    add_scaled(q_grad, slope, &key[start..][..head]);
-                    add_scaled(&mut key_grad[start..][..head], slope, q);
-                }
-            }
-        }
+        widest(ForwardSample {
+            shape: self,
+            sample: 0,
+            query,
+            key,
+            at,
+            mixed,
+            weights,
+        });
     }
 
     /// Gradients of queries and of keys and values, when they are different tensors.
@@ -214,18 +154,17 @@ impl AttentionShape {
                     let grad = &grad[index * self.queries * self.width..];
                     let query = &query[index * query_len..];
                     let weights = &weights[index * self.scores()..];
-                    widest(|| {
-                        self.backward_sample(
-                            index,
-                            grad,
-                            query,
-                            key,
-                            weights,
-                            at,
-                            query_grad,
-                            key_grad,
-                            &mut scores,
-                        );
+                    widest(BackwardSample {
+                        shape: self,
+                        sample: index,
+                        grad,
+                        query,
+                        key,
+                        weights,
+                        at,
+                        query_grad,
+                        key_grad,
+                        scores: &mut scores,
                     });
                 }
             });
@@ -252,21 +191,131 @@ impl AttentionShape {
                 let rows = &rows[index * len..];
                 let grad = &grad[index * self.queries * self.width..];
                 let weights = &weights[index * self.scores()..];
-                widest(|| {
-                    self.backward_sample(
-                        index,
-                        grad,
-                        rows,
-                        rows,
-                        weights,
-                        at,
-                        &mut query_grad,
-                        rows_grad,
-                        &mut scores,
-                    );
-                    add_scaled(rows_grad, 1.0, &query_grad);
+                widest(BackwardSample {
+                    shape: self,
+                    sample: index,
+                    grad,
+                    query: rows,
+                    key: rows,
+                    weights,
+                    at,
+                    query_grad: &mut query_grad,
+                    key_grad: rows_grad,
+                    scores: &mut scores,
                 });
+                widest(|| add_scaled(rows_grad, 1.0, &query_grad));
             });
         rows_grad
+    }
+}
+
+/// Mixed values and weights of one sample.
+struct ForwardSample<'a> {
+    shape: &'a AttentionShape,
+    sample: usize,
+    query: &'a [f32],
+    key: &'a [f32],
+    at: Layout,
+    mixed: &'a mut [f32],
+    weights: &'a mut [f32],
+}
+
+impl NullaryFnOnce for ForwardSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            shape,
+            sample,
+            query,
+            key,
+            at,
+            mixed,
+            weights,
+        } = self;
+        let (head, scale) = (shape.head(), shape.scale());
+        for h in 0..shape.heads {
+            for i in 0..shape.queries {
+                let seen = shape.seen(sample, i);
+                let q = &query[i * at.query_row + h * head..][..head];
+                let row = &mut weights[(h * shape.queries + i) * shape.keys..][..seen];
+                let mut most = f32::NEG_INFINITY;
+                for (j, score) in row.iter_mut().enumerate() {
+                    let k = &key[j * at.key_row + at.key_start + h * head..][..head];
+                    *score = dot(q, k) * scale;
+                    most = most.max(*score);
+                }
+                let mut total = 0.0;
+                for score in row.iter_mut() {
+                    *score = exp(*score - most);
+                    total += *score;
+                }
+                let out = &mut mixed[i * shape.width + h * head..][..head];
+                for (j, weight) in row.iter_mut().enumerate() {
+                    *weight /= total;
+                    let v = &key[j * at.key_row + at.key_start + shape.width + h * head..][..head];
+                    add_scaled(out, *weight, v);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the gradients of one sample of queries to `query_grad` (its rows) and `key_grad`.
+struct BackwardSample<'a> {
+    shape: &'a AttentionShape,
+    sample: usize,
+    grad: &'a [f32],
+    query: &'a [f32],
+    key: &'a [f32],
+    weights: &'a [f32],
+    at: Layout,
+    query_grad: &'a mut [f32],
+    key_grad: &'a mut [f32],
+    /// Room for one number per key.
+    scores: &'a mut [f32],
+}
+
+impl NullaryFnOnce for BackwardSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            shape,
+            sample,
+            grad,
+            query,
+            key,
+            weights,
+            at,
+            query_grad,
+            key_grad,
+            scores,
+        } = self;
+        let (head, scale, width) = (shape.head(), shape.scale(), shape.width);
+        for h in 0..shape.heads {
+            for i in 0..shape.queries {
+                let seen = shape.seen(sample, i);
+                let q = &query[i * at.query_row + h * head..][..head];
+                let out = &grad[i * width + h * head..][..head];
+                let row = &weights[(h * shape.queries + i) * shape.keys..][..seen];
+                let mut common = 0.0;
+                for (j, (weight, score)) in row.iter().zip(scores.iter_mut()).enumerate() {
+                    let start = j * at.key_row + at.key_start + width + h * head;
+                    *score = dot(out, &key[start..][..head]);
+                    common += weight * *score;
+                    add_scaled(&mut key_grad[start..][..head], *weight, out);
+                }
+                let q_grad = &mut query_grad[i * at.query_row + h * head..][..head];
+                for (j, (weight, score)) in row.iter().zip(scores.iter()).enumerate() {
+                    let slope = weight * (score - common) * scale;
+                    let start = j * at.key_row + at.key_start + h * head;
+                    add_scaled(q_grad, slope, &key[start..][..head]);
+                    add_scaled(&mut key_grad[start..][..head], slope, q);
+                }
+            }
+        }
     }
 }

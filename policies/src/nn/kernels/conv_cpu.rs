@@ -35,6 +35,29 @@ impl Bordered {
         vec![0.0; self.rows * self.row() + QUAD]
     }
 
+    /// An image, `width` pixels wide, with its border in `room`, or itself if it needs none for runs of
+    /// `run` values.
+    fn around<'a>(
+        &self,
+        image: &'a [f32],
+        width: usize,
+        run: usize,
+        room: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let len = self.rows * self.row();
+        if self.before == 0 && self.columns == width && image.len() >= len {
+            // No run ends outside.
+            if run.is_multiple_of(QUAD) {
+                return image;
+            }
+        }
+        if room.is_empty() {
+            *room = self.zeros();
+        }
+        self.fill(image, width, room);
+        room
+    }
+
     /// Writes an image, `width` pixels wide, inside the border.
     fn fill(&self, image: &[f32], width: usize, to: &mut [f32]) {
         let count = width.min(self.columns.saturating_sub(self.before)) * self.channels;
@@ -64,12 +87,21 @@ impl ConvShape {
         self.batch * self.image_len() * self.out_len() == 0
     }
 
+    /// Values of an image that a row of the kernel meets.
+    const fn run(&self) -> usize {
+        self.kernel * self.channels
+    }
+
     /// The images as a kernel needs them.
     fn bordered(&self) -> Bordered {
         let needed = |out: usize| out.saturating_sub(1) * self.stride + self.kernel;
         Bordered {
             rows: needed(self.out_height()),
-            columns: needed(self.out_width()),
+            // Without a border images are read where they lie.
+            columns: match self.padding {
+                0 => self.width,
+                _ => needed(self.out_width()),
+            },
             channels: self.channels,
             before: self.padding,
         }
@@ -110,8 +142,8 @@ impl ConvShape {
             })
             .collect::<Vec<_>>();
         if self.batch == 1 {
-            let mut image = bordered.zeros();
-            bordered.fill(images, self.width, &mut image);
+            let mut room = Vec::new();
+            let image = bordered.around(images, self.width, self.run(), &mut room);
             let row_work = out_row * self.patch();
             let band = WORTH.div_ceil(row_work).clamp(1, self.out_height());
             let own = &pixels[..band * self.out_width()];
@@ -123,13 +155,10 @@ impl ConvShape {
         } else {
             out.par_chunks_mut(self.out_len())
                 .zip(images.par_chunks(self.image_len()))
-                .for_each_init(
-                    || bordered.zeros(),
-                    |own, (out, image)| {
-                        bordered.fill(image, self.width, own);
-                        filter.apply(own, bordered.row(), &pixels, out);
-                    },
-                );
+                .for_each_init(Vec::new, |room, (out, image)| {
+                    let image = bordered.around(image, self.width, self.run(), room);
+                    filter.apply(image, bordered.row(), &pixels, out);
+                });
         }
         out
     }
@@ -163,15 +192,12 @@ impl ConvShape {
         images
             .par_chunks_mut(self.image_len())
             .zip(grad.par_chunks(self.out_len()))
-            .for_each_init(
-                || bordered.zeros(),
-                |own, (image, grad)| {
-                    bordered.fill(grad, self.out_width(), own);
-                    for (filter, pixels) in &phases {
-                        filter.apply(own, bordered.row(), pixels, image);
-                    }
-                },
-            );
+            .for_each_init(Vec::new, |room, (image, grad)| {
+                let grad = bordered.around(grad, self.out_width(), self.out_channels, room);
+                for (filter, pixels) in &phases {
+                    filter.apply(grad, bordered.row(), pixels, image);
+                }
+            });
         images
     }
 
@@ -230,7 +256,7 @@ impl ConvShape {
         let bordered = self.bordered();
         let sizes = KernelSum {
             rows: side,
-            run: (side * channels).next_multiple_of(QUAD),
+            run: self.run().next_multiple_of(QUAD),
             outputs: self.out_channels,
             out: [self.out_height(), self.out_width()],
             row: bordered.row(),
@@ -243,15 +269,15 @@ impl ConvShape {
             .zip(grad.par_chunks(count * self.out_len()))
             .map(|(images, grads)| {
                 let mut sum = vec![0.0; sizes.len()];
-                let mut own = bordered.zeros();
+                let mut room = Vec::new();
                 let mut panels = Aligned::zeros(sizes.panels_len());
                 for (image, grad) in images
                     .chunks_exact(self.image_len())
                     .zip(grads.chunks_exact(self.out_len()))
                 {
-                    bordered.fill(image, self.width, &mut own);
+                    let image = bordered.around(image, self.width, self.run(), &mut room);
                     sizes.panels(grad, panels.get_mut());
-                    sizes.add(&own, panels.get(), &mut sum);
+                    sizes.add(image, panels.get(), &mut sum);
                 }
                 sum
             })

@@ -6,8 +6,11 @@
 use rayon::prelude::*;
 
 /// Runs `f`, compiled for the widest vectors. What `f` calls must be `#[inline(always)]`.
+///
+/// A closure longer than a simple loop becomes a function of its own, compiled for the least
+/// processor: in its place goes a type whose [`pulp::NullaryFnOnce::call`] is `#[inline(always)]`.
 #[inline]
-pub fn widest<R>(f: impl FnOnce() -> R) -> R {
+pub fn widest<F: pulp::NullaryFnOnce>(f: F) -> F::Output {
     pulp::Arch::new().dispatch(f)
 }
 

@@ -1,5 +1,6 @@
 //! Layer norm on the CPU, one sample at a time.
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::lanes::{dot, for_chunks, sum_pairs, widest};
@@ -87,39 +88,76 @@ impl LayerShape {
                 let scale = self.row(scale, index);
                 let mut scales = vec![0.0; self.width];
                 let mut shifts = vec![0.0; self.width];
-                let mut scaled = vec![0.0; self.width];
-                let tokens = result
-                    .chunks_exact_mut(self.width)
-                    .zip(input.chunks_exact(self.width))
-                    .zip(grad.chunks_exact(self.width));
-                widest(|| {
-                    for ((result, token), grad) in tokens {
-                        let (mean, recip) = moments(token, self.epsilon);
-                        // The normalised token waits in `result`.
-                        for (normal, value) in result.iter_mut().zip(token) {
-                            *normal = (value - mean) * recip;
-                        }
-                        for (((scales, shifts), normal), grad) in
-                            scales.iter_mut().zip(&mut shifts).zip(&*result).zip(grad)
-                        {
-                            *scales += grad * normal;
-                            *shifts += grad;
-                        }
-                        for ((scaled, grad), scale) in scaled.iter_mut().zip(grad).zip(scale) {
-                            *scaled = grad * scale;
-                        }
-                        let count = self.width as f32;
-                        let first = sum_pairs(&scaled, &scaled, |value, _| value) / count;
-                        let second = dot(&scaled, result) / count;
-                        for (normal, scaled) in result.iter_mut().zip(&scaled) {
-                            *normal = recip * (scaled - first - *normal * second);
-                        }
-                    }
+                widest(BackwardTokens {
+                    epsilon: self.epsilon,
+                    scale,
+                    input,
+                    grad,
+                    result,
+                    scales: &mut scales,
+                    shifts: &mut shifts,
                 });
                 (scales, shifts)
             })
             .collect::<Vec<_>>();
         let (scales, shifts) = affine.into_iter().unzip();
         (result, scales, shifts)
+    }
+}
+
+/// The backward pass of one sample's tokens.
+struct BackwardTokens<'a> {
+    epsilon: f32,
+    scale: &'a [f32],
+    input: &'a [f32],
+    grad: &'a [f32],
+    result: &'a mut [f32],
+    /// Sums over the tokens, like `shifts`.
+    scales: &'a mut [f32],
+    shifts: &'a mut [f32],
+}
+
+impl NullaryFnOnce for BackwardTokens<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            epsilon,
+            scale,
+            input,
+            grad,
+            result,
+            scales,
+            shifts,
+        } = self;
+        let width = scale.len();
+        let mut scaled = vec![0.0; width];
+        let tokens = result
+            .chunks_exact_mut(width)
+            .zip(input.chunks_exact(width))
+            .zip(grad.chunks_exact(width));
+        for ((result, token), grad) in tokens {
+            let (mean, recip) = moments(token, epsilon);
+            // The normalised token waits in `result`.
+            for (normal, value) in result.iter_mut().zip(token) {
+                *normal = (value - mean) * recip;
+            }
+            for (((scales, shifts), normal), grad) in
+                scales.iter_mut().zip(&mut *shifts).zip(&*result).zip(grad)
+            {
+                *scales += grad * normal;
+                *shifts += grad;
+            }
+            for ((scaled, grad), scale) in scaled.iter_mut().zip(grad).zip(scale) {
+                *scaled = grad * scale;
+            }
+            let count = width as f32;
+            let first = sum_pairs(&scaled, &scaled, |value, _| value) / count;
+            let second = dot(&scaled, result) / count;
+            for (normal, scaled) in result.iter_mut().zip(&scaled) {
+                *normal = recip * (scaled - first - *normal * second);
+            }
+        }
     }
 }

@@ -21,6 +21,9 @@ pub struct Affine {
 
 /// `norm(images) * scale + shift (+ shortcut)`, negative results cut off if `cut`. Images and
 /// shortcut are `[batch, height, width, channels]`; the norm's epsilon is 1e-5.
+///
+/// If `affine` has more rows than there are images, the further ones belong to the first images once
+/// more, whose outputs follow those of all images.
 pub fn group_norm(
     images: Tensor<4>,
     groups: usize,
@@ -30,6 +33,14 @@ pub fn group_norm(
 ) -> Tensor<4> {
     on_cpu(&images, groups, &affine, shortcut.as_ref(), cut)
         .unwrap_or_else(|| composed(images, groups, affine, shortcut, cut))
+}
+
+/// Images that appear twice; one row of `affine` belongs to all.
+fn again(images: usize, affine: &Affine) -> usize {
+    match affine.scale.dims()[0] {
+        1 => 0,
+        rows => rows.saturating_sub(images),
+    }
 }
 
 /// The same out of burn's operations.
@@ -49,9 +60,14 @@ pub(super) fn composed(
         let [rows, channels] = tensor.dims();
         tensor.reshape([rows, 1, 1, channels])
     };
-    let mut out = normal * wide(affine.scale) + wide(affine.shift);
+    let again = again(batch, &affine);
+    let twice = |tensor: Tensor<4>| match again {
+        0 => tensor,
+        again => Tensor::cat(vec![tensor.clone(), tensor.narrow(0, 0, again)], 0),
+    };
+    let mut out = twice(normal) * wide(affine.scale) + wide(affine.shift);
     if let Some(shortcut) = shortcut {
-        out = out + shortcut;
+        out = out + twice(shortcut);
     }
     if cut { relu(out) } else { out }
 }
@@ -65,12 +81,13 @@ pub(super) fn on_cpu(
     cut: bool,
 ) -> Option<Tensor<4>> {
     let dims = images.dims();
-    let [_, height, width, channels] = dims;
+    let [batch, height, width, channels] = dims;
     let shape = NormShape {
         pixels: height * width,
         channels,
         groups,
         per_image: affine.scale.dims()[0] > 1,
+        again: again(batch, affine),
         relu: cut,
     };
     let any_tracked = images.is_autodiff()
@@ -121,8 +138,9 @@ fn run(
     [images, scale, shift]: &[FlexTensor; 3],
     shortcut: Option<&FlexTensor>,
     shape: NormShape,
-    dims: [usize; 4],
+    mut dims: [usize; 4],
 ) -> (FlexTensor, Moments) {
+    dims[0] += shape.again;
     let shortcut = shortcut.map(FlexTensor::to_contiguous);
     let (out, moments) = with_values(images, |images| {
         with_values(scale, |scale| {

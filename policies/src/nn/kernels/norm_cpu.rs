@@ -1,5 +1,6 @@
 //! Group norm of channels-last images on the CPU, fused with what follows it in a residual block.
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::conv_cpu::sum;
@@ -16,6 +17,9 @@ pub struct NormShape {
     pub groups: usize,
     /// Whether every image has its own scale and shift.
     pub per_image: bool,
+    /// The first so many images have a second scale and shift: their outputs follow those of all
+    /// images.
+    pub again: usize,
     /// Whether negative results become zero.
     pub relu: bool,
 }
@@ -44,9 +48,9 @@ impl NormShape {
     fn group_len(&self) -> usize {
         self.channels / self.groups
     }
-    fn row<'a>(&self, affine: &'a [f32], image: usize) -> &'a [f32] {
+    fn row<'a>(&self, affine: &'a [f32], row: usize) -> &'a [f32] {
         let start = if self.per_image {
-            image * self.channels
+            row * self.channels
         } else {
             0
         };
@@ -70,36 +74,6 @@ impl NormShape {
             .flat_map(move |&value| std::iter::repeat_n(value, len))
     }
 
-    #[inline(always)]
-    fn moments(&self, image: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let count = (self.pixels * self.group_len()) as f32;
-        let mut sums = vec![0.0; self.channels];
-        for pixel in image.chunks_exact(self.channels) {
-            for (sum, value) in sums.iter_mut().zip(pixel) {
-                *sum += value;
-            }
-        }
-        let mean = self
-            .grouped(&sums)
-            .iter()
-            .map(|sum| sum / count)
-            .collect::<Vec<_>>();
-        let centre = self.spread(&mean).collect::<Vec<_>>();
-        sums.fill(0.0);
-        for pixel in image.chunks_exact(self.channels) {
-            for ((sum, value), centre) in sums.iter_mut().zip(pixel).zip(&centre) {
-                let off = value - centre;
-                *sum += off * off;
-            }
-        }
-        let recip = self
-            .grouped(&sums)
-            .iter()
-            .map(|sum| (sum / count + EPSILON).sqrt().recip())
-            .collect();
-        (mean, recip)
-    }
-
     /// `relu(norm(images) * scale + shift + shortcut)`, and what the backward pass needs.
     pub fn forward(
         &self,
@@ -109,20 +83,39 @@ impl NormShape {
         shortcut: Option<&[f32]>,
     ) -> (Vec<f32>, Moments) {
         let len = self.image_len();
-        let mut out = vec![0.0; images.len()];
-        let one = |index: usize, out: &mut [f32]| {
+        let count = images.len() / len.max(1);
+        let mut out = vec![0.0; (count + self.again) * len];
+        let (first, second) = out.split_at_mut(images.len());
+        let mut seconds = second.chunks_exact_mut(len);
+        let outs = first
+            .chunks_exact_mut(len)
+            .map(|out| (out, seconds.next()))
+            .collect::<Vec<_>>();
+        let one = |(index, (out, second)): (usize, (&mut [f32], Option<&mut [f32]>))| {
             let image = &images[index * len..][..len];
             let shortcut = shortcut.map(|shortcut| &shortcut[index * len..][..len]);
-            let (scale, shift) = (self.row(scale, index), self.row(shift, index));
-            widest(|| self.forward_image(image, scale, shift, shortcut, out))
+            let moments = widest(MomentsOf { shape: self, image });
+            let write = |row: usize, out: &mut [f32]| {
+                widest(ForwardImage {
+                    shape: self,
+                    image,
+                    moments: &moments,
+                    scale: self.row(scale, row),
+                    shift: self.row(shift, row),
+                    shortcut,
+                    out,
+                });
+            };
+            write(index, out);
+            if let Some(second) = second {
+                write(count + index, second);
+            }
+            moments
         };
-        let moments = if images.len() == len {
-            vec![one(0, &mut out)]
+        let moments = if count == 1 {
+            outs.into_iter().enumerate().map(one).collect::<Vec<_>>()
         } else {
-            out.par_chunks_exact_mut(len)
-                .enumerate()
-                .map(|(index, out)| one(index, out))
-                .collect::<Vec<_>>()
+            outs.into_par_iter().enumerate().map(one).collect()
         };
         let (mean, recip): (Vec<_>, Vec<_>) = moments.into_iter().unzip();
         (
@@ -132,56 +125,6 @@ impl NormShape {
                 recip: recip.concat(),
             },
         )
-    }
-
-    #[inline(always)]
-    fn forward_image(
-        &self,
-        image: &[f32],
-        scale: &[f32],
-        shift: &[f32],
-        shortcut: Option<&[f32]>,
-        out: &mut [f32],
-    ) -> (Vec<f32>, Vec<f32>) {
-        let (mean, recip) = self.moments(image);
-        // One multiply-add per number: x * gain + offset.
-        let gain = self
-            .spread(&recip)
-            .zip(scale)
-            .map(|(recip, scale)| recip * scale)
-            .collect::<Vec<_>>();
-        let offset = self
-            .spread(&mean)
-            .zip(&gain)
-            .zip(shift)
-            .map(|((mean, gain), shift)| shift - mean * gain)
-            .collect::<Vec<_>>();
-        let scaled = |value: f32, gain: f32, offset: f32| value * gain + offset;
-        let least = if self.relu { 0.0 } else { f32::NEG_INFINITY };
-        let pixels = out
-            .chunks_exact_mut(self.channels)
-            .zip(image.chunks_exact(self.channels));
-        match shortcut {
-            Some(shortcut) => {
-                for ((out, pixel), shortcut) in pixels.zip(shortcut.chunks_exact(self.channels)) {
-                    let pairs = out.iter_mut().zip(pixel).zip(shortcut);
-                    for ((((out, value), shortcut), gain), offset) in pairs.zip(&gain).zip(&offset)
-                    {
-                        *out = (scaled(*value, *gain, *offset) + shortcut).max(least);
-                    }
-                }
-            }
-            None => {
-                for (out, pixel) in pixels {
-                    for (((out, value), gain), offset) in
-                        out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
-                    {
-                        *out = scaled(*value, *gain, *offset).max(least);
-                    }
-                }
-            }
-        }
-        (mean, recip)
     }
 
     /// Gradients from `grad`, that of the output `out`.
@@ -195,24 +138,49 @@ impl NormShape {
         shortcut: bool,
     ) -> NormGradients {
         let len = self.image_len();
+        let count = images.len() / len.max(1);
         let mut result = vec![0.0; images.len()];
         // Gradient after the ReLU, which is also that of the shortcut.
-        let mut masked = vec![0.0; images.len()];
-        let affine = result
-            .par_chunks_exact_mut(len)
-            .zip(masked.par_chunks_exact_mut(len))
-            .zip(images.par_chunks_exact(len))
-            .zip(grad.par_chunks_exact(len))
-            .zip(out.par_chunks_exact(len))
+        let mut masked = vec![0.0; if shortcut { images.len() } else { 0 }];
+        let mut kept = masked.chunks_exact_mut(len);
+        let places = result
+            .chunks_exact_mut(len)
+            .map(|result| (result, kept.next()))
+            .collect::<Vec<_>>();
+        let scratch = || [(); 3].map(|()| vec![0.0; len]);
+        let affine = places
+            .into_par_iter()
             .enumerate()
-            .map(|(index, ((((result, masked), image), grad), out))| {
-                widest(|| {
-                    self.mask(masked, grad, out);
-                    self.backward_image(index, result, image, masked, scale, moments)
-                })
+            .map_init(scratch, |[own, more, other], (index, (result, kept))| {
+                let image = &images[index * len..][..len];
+                let one = |row: usize, masked: &mut [f32], result: &mut [f32]| {
+                    let [grad, out] = [grad, out].map(|all| &all[row * len..][..len]);
+                    widest(BackwardImage {
+                        shape: self,
+                        index,
+                        image,
+                        grad,
+                        out,
+                        scale: self.row(scale, row),
+                        moments,
+                        masked,
+                        result,
+                    })
+                };
+                let masked = kept.unwrap_or(own);
+                let first = one(index, masked, result);
+                let second = (index < self.again).then(|| {
+                    let second = one(count + index, more, other);
+                    add(result, other);
+                    add(masked, more);
+                    second
+                });
+                (first, second)
             })
             .collect::<Vec<_>>();
-        let (scales, shifts): (Vec<_>, Vec<_>) = affine.into_iter().unzip();
+        let (first, second): (Vec<_>, Vec<_>) = affine.into_iter().unzip();
+        let rows = first.into_iter().chain(second.into_iter().flatten());
+        let (scales, shifts): (Vec<_>, Vec<_>) = rows.unzip();
         let join = |parts: Vec<Vec<f32>>| {
             if self.per_image {
                 parts.concat()
@@ -239,29 +207,158 @@ impl NormShape {
             *masked = if *out > 0.0 { *grad } else { 0.0 };
         }
     }
+}
 
-    /// Writes the gradient of one image and returns those of its scale and shift.
+/// Mean and reciprocal spread per group of one image.
+struct MomentsOf<'a> {
+    shape: &'a NormShape,
+    image: &'a [f32],
+}
+
+impl NullaryFnOnce for MomentsOf<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
     #[inline(always)]
-    fn backward_image(
-        &self,
-        index: usize,
-        result: &mut [f32],
-        image: &[f32],
-        grad: &[f32],
-        scale: &[f32],
-        moments: &Moments,
-    ) -> (Vec<f32>, Vec<f32>) {
-        let groups = index * self.groups..(index + 1) * self.groups;
-        let recip = self
+    fn call(self) -> Self::Output {
+        let Self { shape, image } = self;
+        let count = (shape.pixels * shape.group_len()) as f32;
+        let mut sums = vec![0.0; shape.channels];
+        for pixel in image.chunks_exact(shape.channels) {
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += value;
+            }
+        }
+        let mean = shape
+            .grouped(&sums)
+            .iter()
+            .map(|sum| sum / count)
+            .collect::<Vec<_>>();
+        let centre = shape.spread(&mean).collect::<Vec<_>>();
+        sums.fill(0.0);
+        for pixel in image.chunks_exact(shape.channels) {
+            for ((sum, value), centre) in sums.iter_mut().zip(pixel).zip(&centre) {
+                let off = value - centre;
+                *sum += off * off;
+            }
+        }
+        let recip = shape
+            .grouped(&sums)
+            .iter()
+            .map(|sum| (sum / count + EPSILON).sqrt().recip())
+            .collect();
+        (mean, recip)
+    }
+}
+
+/// Writes the output of one image.
+struct ForwardImage<'a> {
+    shape: &'a NormShape,
+    image: &'a [f32],
+    moments: &'a (Vec<f32>, Vec<f32>),
+    scale: &'a [f32],
+    shift: &'a [f32],
+    shortcut: Option<&'a [f32]>,
+    out: &'a mut [f32],
+}
+
+impl NullaryFnOnce for ForwardImage<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            shape,
+            image,
+            moments: (mean, recip),
+            scale,
+            shift,
+            shortcut,
+            out,
+        } = self;
+        // One multiply-add per number: x * gain + offset.
+        let gain = shape
+            .spread(recip)
+            .zip(scale)
+            .map(|(recip, scale)| recip * scale)
+            .collect::<Vec<_>>();
+        let offset = shape
+            .spread(mean)
+            .zip(&gain)
+            .zip(shift)
+            .map(|((mean, gain), shift)| shift - mean * gain)
+            .collect::<Vec<_>>();
+        let scaled = |value: f32, gain: f32, offset: f32| value * gain + offset;
+        let least = if shape.relu { 0.0 } else { f32::NEG_INFINITY };
+        let pixels = out
+            .chunks_exact_mut(shape.channels)
+            .zip(image.chunks_exact(shape.channels));
+        match shortcut {
+            Some(shortcut) => {
+                for ((out, pixel), shortcut) in pixels.zip(shortcut.chunks_exact(shape.channels)) {
+                    let pairs = out.iter_mut().zip(pixel).zip(shortcut);
+                    for ((((out, value), shortcut), gain), offset) in pairs.zip(&gain).zip(&offset)
+                    {
+                        *out = (scaled(*value, *gain, *offset) + shortcut).max(least);
+                    }
+                }
+            }
+            None => {
+                for (out, pixel) in pixels {
+                    for (((out, value), gain), offset) in
+                        out.iter_mut().zip(pixel).zip(&gain).zip(&offset)
+                    {
+                        *out = scaled(*value, *gain, *offset).max(least);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the gradient of one image, and of its shortcut into `masked`; returns those of its scale
+/// and shift.
+struct BackwardImage<'a> {
+    shape: &'a NormShape,
+    /// Of the image; its moments lie there.
+    index: usize,
+    image: &'a [f32],
+    grad: &'a [f32],
+    out: &'a [f32],
+    scale: &'a [f32],
+    moments: &'a Moments,
+    masked: &'a mut [f32],
+    result: &'a mut [f32],
+}
+
+impl NullaryFnOnce for BackwardImage<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self {
+            shape,
+            index,
+            image,
+            grad,
+            out,
+            scale,
+            moments,
+            masked,
+            result,
+        } = self;
+        shape.mask(masked, grad, out);
+        let grad = &*masked;
+        let groups = index * shape.groups..(index + 1) * shape.groups;
+        let recip = shape
             .spread(&moments.recip[groups.clone()])
             .collect::<Vec<_>>();
-        let mean = self.spread(&moments.mean[groups]).collect::<Vec<_>>();
+        let mean = shape.spread(&moments.mean[groups]).collect::<Vec<_>>();
         // Per channel: sum of g, and of g times the normalised value.
-        let mut plain = vec![0.0; self.channels];
-        let mut weighted = vec![0.0; self.channels];
+        let mut plain = vec![0.0; shape.channels];
+        let mut weighted = vec![0.0; shape.channels];
         for (pixel, grad) in image
-            .chunks_exact(self.channels)
-            .zip(grad.chunks_exact(self.channels))
+            .chunks_exact(shape.channels)
+            .zip(grad.chunks_exact(shape.channels))
         {
             for ((((plain, weighted), value), grad), mean) in plain
                 .iter_mut()
@@ -277,12 +374,12 @@ impl NormShape {
         for (weighted, recip) in weighted.iter_mut().zip(&recip) {
             *weighted *= recip;
         }
-        let scale = self.row(scale, index);
-        let count = (self.pixels * self.group_len()) as f32;
+        let count = (shape.pixels * shape.group_len()) as f32;
         let over_group = |sums: &[f32]| {
             let scaled = sums.iter().zip(scale).map(|(sum, scale)| sum * scale);
-            let groups = self.grouped(&scaled.collect::<Vec<_>>());
-            self.spread(&groups)
+            let groups = shape.grouped(&scaled.collect::<Vec<_>>());
+            shape
+                .spread(&groups)
                 .map(|sum| sum / count)
                 .collect::<Vec<_>>()
         };
@@ -298,13 +395,13 @@ impl NormShape {
             .zip(&second)
             .map(|(r, second)| -r * r * second)
             .collect::<Vec<_>>();
-        let constant = (0..self.channels)
+        let constant = (0..shape.channels)
             .map(|c| -recip[c] * first[c] - from_value[c] * mean[c])
             .collect::<Vec<_>>();
         for ((result, pixel), grad) in result
-            .chunks_exact_mut(self.channels)
-            .zip(image.chunks_exact(self.channels))
-            .zip(grad.chunks_exact(self.channels))
+            .chunks_exact_mut(shape.channels)
+            .zip(image.chunks_exact(shape.channels))
+            .zip(grad.chunks_exact(shape.channels))
         {
             for (((((result, value), grad), a), b), c) in result
                 .iter_mut()
@@ -319,4 +416,13 @@ impl NormShape {
         }
         (weighted, plain)
     }
+}
+
+/// `to += from`.
+fn add(to: &mut [f32], from: &[f32]) {
+    widest(|| {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to += from;
+        }
+    });
 }

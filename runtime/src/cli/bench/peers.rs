@@ -32,6 +32,18 @@ impl Peers {
         })
     }
 
+    /// A script, still without arguments.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn command(&self, script: &str) -> anyhow::Result<Command> {
+        let file = self.folder.join("peers.py");
+        std::fs::write(&file, script)?;
+        let mut command = Command::new(&self.python);
+        command.arg(&file);
+        Ok(command)
+    }
+
     /// Runs a script, whose last line is a report, and gives what it complained of too.
     ///
     /// # Errors
@@ -41,10 +53,8 @@ impl Peers {
         script: &str,
         arguments: &[String],
     ) -> anyhow::Result<(T, String)> {
-        let file = self.folder.join("peers.py");
-        std::fs::write(&file, script)?;
-        let output = Command::new(&self.python)
-            .arg(&file)
+        let output = self
+            .command(script)?
             .args(arguments)
             .output()
             .with_context(|| format!("{} cannot be run", self.python.display()))?;
