@@ -16,7 +16,7 @@ use crate::sensors::Encoders;
 use crate::shift::PhysicsShift;
 use crate::task::{Activity, Progress, Stage};
 use crate::view::Cameras;
-use crate::{CameraConfig, Knob, Shift, SimError, Split, Task};
+use crate::{CameraConfig, Knob, Shift, SimError, Split, Task, Thing};
 
 /// What an episode is made of. Equal configurations give equal episodes, bit for bit.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,9 @@ pub struct EpisodeConfig {
     pub shift: Shift,
     /// Cameras to take pictures with; none for joints only.
     pub cameras: Vec<CameraConfig>,
+    /// Whether a tracking system reports the thing that the task is about: [`crate::Thing`], behind
+    /// the robot's joints.
+    pub tracked: bool,
     /// World time of the first tick.
     pub start: Stamp,
 }
@@ -44,8 +47,16 @@ impl EpisodeConfig {
             seed,
             shift: Shift::NONE,
             cameras: CameraConfig::both(96).to_vec(),
+            tracked: false,
             start: Stamp::default(),
         }
+    }
+
+    /// The same episode with a tracking system.
+    #[must_use]
+    pub fn tracked(mut self) -> Self {
+        self.tracked = true;
+        self
     }
 
     /// The same episode without cameras.
@@ -249,6 +260,11 @@ impl Episode {
         self.activity.things(&self.world).vector(&self.hand())
     }
 
+    /// The thing that the task is about.
+    pub fn thing(&self) -> Thing {
+        self.activity.thing(&self.world)
+    }
+
     /// What the robot senses at this tick: joints, the tool's pose by them, and a picture per
     /// configured camera.
     ///
@@ -258,11 +274,17 @@ impl Episode {
         let stamp = self.stamp();
         let frames = self.cameras.shoot(&self.world, self.tick, stamp)?;
         let tool = self.robot.forward(&self.reading);
+        let mut joints = self.joint_state();
+        if self.config.tracked {
+            joints.names.extend(Thing::NAMES.map(String::from));
+            joints.position.extend(self.thing().values());
+            joints.velocity.clear();
+        }
         Ok(Observation {
             tick: Tick(self.tick),
             stamp,
             frames,
-            joints: self.joint_state(),
+            joints,
             world: self.world_state(),
             tcp: Some(TcpPose {
                 position: tool.position.to_array(),

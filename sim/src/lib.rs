@@ -40,6 +40,7 @@ pub mod render;
 mod sensors;
 mod shift;
 mod task;
+mod thing;
 mod view;
 
 pub use bench::{BenchConfig, BenchReport, DemonstrationCost, PictureRate, bench};
@@ -52,4 +53,5 @@ pub use physics::{CONTROL_PERIOD_NANOS, SUBSTEPS, StateHash};
 pub use play::play;
 pub use shift::{Knob, Shift};
 pub use task::{Split, Task, WORLD_DIM, Wording, instructions};
+pub use thing::{Thing, ThingKind};
 pub use view::{CameraConfig, View};

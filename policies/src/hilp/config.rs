@@ -16,6 +16,10 @@ pub enum InputConfig {
     /// is such a vector, not normalised: tool position (3), two columns of its rotation matrix (6),
     /// gripper opening (1), arm joints (7).
     Proprioception,
+    /// That, and behind it what a tracking system reports of the thing on the table
+    /// ([`super::inputs::tracked_state`]), normalised. A state goal is such a vector, not
+    /// normalised.
+    Tracked,
     /// Square pictures, their channels one camera after the other. An image goal holds a picture of
     /// each of these cameras, side by side from left to right, and names them joined by `+`.
     Cameras {
@@ -33,6 +37,9 @@ impl InputConfig {
             Self::Proprioception => ObservationShape::State {
                 width: TABLETOP_PROPRIOCEPTION,
             },
+            Self::Tracked => ObservationShape::State {
+                width: TABLETOP_PROPRIOCEPTION + THING + OFFSET,
+            },
             Self::Cameras { names, size } => ObservationShape::Image {
                 height: *size,
                 width: *size,
@@ -44,11 +51,21 @@ impl InputConfig {
     /// Numbers of the normalised vector; 0 for pictures.
     pub const fn statistics(&self) -> usize {
         match self {
-            Self::Proprioception => TABLETOP_PROPRIOCEPTION,
+            Self::Proprioception | Self::Tracked => self.shape().len(),
             Self::Cameras { .. } => 0,
         }
     }
+
+    /// Whether observations become vectors.
+    pub const fn is_vector(&self) -> bool {
+        matches!(self, Self::Proprioception | Self::Tracked)
+    }
 }
+
+/// Numbers that a tracking system reports of a thing.
+pub const THING: usize = 15;
+/// Numbers of the way from the tool to it.
+pub const OFFSET: usize = 3;
 
 /// Midpoint planning ([`super::planning`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +158,9 @@ impl HilpConfig {
         {
             return Some("rate_hz and the scales must be positive".into());
         }
+        if matches!(self.network, VariantConfig::Baseline(_)) && self.midpoints.is_some() {
+            return Some("midpoints: a baseline has no distances to plan with".into());
+        }
         match self.midpoints {
             Some(m) if m.candidates == 0 || m.nearest == 0 || m.recursions == 0 => {
                 Some("midpoints: candidates, nearest and recursions must be positive".into())
@@ -155,7 +175,7 @@ impl HilpConfig {
     /// Kinds of goals taken.
     pub fn goals(&self) -> Vec<GoalKind> {
         let mut goals = Vec::new();
-        let vector = matches!(self.inputs, InputConfig::Proprioception);
+        let vector = self.inputs.is_vector();
         if self.network.reaches_goals() {
             goals.push(if vector {
                 GoalKind::State
@@ -173,7 +193,7 @@ impl HilpConfig {
     /// What the policy needs and gives.
     pub fn spec(&self) -> PolicySpec {
         let cameras = match &self.inputs {
-            InputConfig::Proprioception => Vec::new(),
+            InputConfig::Proprioception | InputConfig::Tracked => Vec::new(),
             InputConfig::Cameras { names, size } => names
                 .iter()
                 .map(|name| CameraSpec {
@@ -187,7 +207,7 @@ impl HilpConfig {
             name: self.name.clone(),
             family: "hilp".into(),
             cameras,
-            proprioception: matches!(self.inputs, InputConfig::Proprioception),
+            proprioception: self.inputs.is_vector(),
             world: 0,
             goals: self.goals(),
             action_space: ActionSpace::TcpDelta,

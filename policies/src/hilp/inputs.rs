@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use cerebellum_messages::{Frame, Observation};
 
-use super::config::InputConfig;
+use super::config::{InputConfig, THING};
 use super::{ObservationShape, Observations};
 use crate::error::PolicyError;
 use crate::mdt::Statistics;
@@ -34,6 +34,10 @@ impl<'a> InputRows<'a> {
         match self.config {
             InputConfig::Proprioception => {
                 let state = robot_state(observation)?;
+                self.push_states(&state);
+            }
+            InputConfig::Tracked => {
+                let state = tracked_state(observation)?;
                 self.push_states(&state);
             }
             InputConfig::Cameras { names, size } => {
@@ -111,6 +115,33 @@ impl<'a> InputRows<'a> {
     pub fn finish(self, device: &Device) -> Observations {
         on_device(self.values, self.config.shape(), device)
     }
+}
+
+/// Beginning of the names under which a tracking system reports a thing among the joints.
+const THING_NAMES: &str = "thing/";
+
+/// [`robot_state`], then what a tracking system reports of a thing among the joints, under names
+/// that begin with `thing/`: position (3), two columns of its rotation matrix (6), share of its
+/// joint's way (1) and kind (5); then the way from the tool to it (3).
+///
+/// # Errors
+/// As [`robot_state`], or if the report is missing.
+pub fn tracked_state(observation: &Observation) -> Result<Vec<f32>, PolicyError> {
+    let mut state = robot_state(observation)?;
+    let robot = state.len();
+    let joints = observation.joints.names.iter();
+    let joints = joints.zip(&observation.joints.position);
+    let thing = joints.filter(|(name, _)| name.starts_with(THING_NAMES));
+    state.extend(thing.map(|(_, value)| *value as f32));
+    if state.len() != robot + THING || state.iter().any(|value| !value.is_finite()) {
+        return Err(PolicyError::MissingInput {
+            what: "report of the thing on the table".into(),
+            needed: format!("{THING} finite numbers of a tracking system, `{THING_NAMES}…`"),
+        });
+    }
+    let offset = [0, 1, 2].map(|axis| state[robot + axis] - state[axis]);
+    state.extend(offset);
+    Ok(state)
 }
 
 /// Rows of numbers as a batch of observations.

@@ -13,10 +13,13 @@
 //! - [`zero_shot`]: successor features of φ with a deterministic actor, beside the feature learners
 //!   and the two other agents that it was compared with.
 //!
-//! On the robot the networks read either its own state, and a goal is then a posture (17 numbers:
-//! [`config::InputConfig`]), or pictures, and a goal is then a picture of every camera, side by
-//! side. The policy decides on one action per observation; a chunk repeats it.
+//! On the robot the networks read its own state, and a goal is then a posture (17 numbers:
+//! [`config::InputConfig`]), or that and what a tracking system reports of the thing on the table
+//! (35 numbers), or pictures, and a goal is then a picture of every camera, side by side. The policy
+//! decides on one action per observation; a chunk repeats it. [`baselines`] learn from the same
+//! play, to compare with.
 
+pub mod baselines;
 pub mod config;
 pub mod expectile;
 pub mod goal_conditioned;

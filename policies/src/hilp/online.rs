@@ -19,13 +19,14 @@ use super::Observations;
 use super::config::HilpConfig;
 use super::inputs::InputRows;
 use super::load::{Loaded, load};
-use super::policy::{action, skill_towards};
+use super::policy::action;
 use super::prompt::Prompt;
 use super::representation::{self, Values, value};
 use super::statistics::host;
 use super::variant::{Acting, VariantConfig};
 use crate::checkpoint::PolicyPackage;
-use crate::error::{LearnError, PolicyError};
+use crate::checkpoint::package::IN_MEMORY;
+use crate::error::{CheckpointError, LearnError, PolicyError};
 use crate::mdt::Statistics;
 use crate::online::{
     EvaluationReport, ExperienceBatch, ObjectiveId, ObjectiveSpec, OnlineModel, StepReport,
@@ -105,6 +106,13 @@ impl HilpOnline {
             acting,
             ..
         } = load(package, &device)?;
+        if let VariantConfig::Baseline(_) = config.network {
+            let reason = "a baseline of HILP has no distance to learn".into();
+            return Err(PolicyError::Checkpoint(CheckpointError::Format {
+                path: IN_MEMORY.into(),
+                reason,
+            }));
+        }
         Ok(Self {
             slow: acting.valid(),
             shadow: Shadow::new(acting, online.adamw, package.weights.generation),
@@ -122,6 +130,7 @@ impl HilpOnline {
             VariantConfig::ZeroShot(c) => {
                 [c.distance_discount, c.distance_expectile, c.phi_target_rate]
             }
+            VariantConfig::Baseline(c) => [c.discount, c.expectile, c.target_rate],
         }
     }
 
@@ -205,7 +214,7 @@ impl HilpOnline {
                 Prompt::Along(skill) => skill.clone(),
                 Prompt::Towards(goal) => {
                     let phi = host(acting.phi(rows.clone()));
-                    skill_towards(&self.config, &phi, goal)
+                    self.config.network.skill(&phi, goal)
                 }
             };
             known = Some((&moment.goal, prompt));

@@ -85,12 +85,6 @@ impl HilpPolicy {
     }
 }
 
-/// The skill that moves from φ of here to φ of there; zeros where they are equal, which no skill
-/// that was trained with is.
-pub(super) fn skill_towards(config: &HilpConfig, here: &[f32], there: &[f32]) -> Vec<f32> {
-    skills::towards(here, there, config.network.skill_length())
-}
-
 /// The action of one row.
 pub(super) fn action(
     acting: &Acting,
@@ -161,7 +155,7 @@ impl Policy for HilpPolicy {
                 let distance = skills::distance(&phi, far);
                 latents.push(self.latent(observation, "distance", vec![distance]));
                 let near = midpoint.as_deref().unwrap_or(far);
-                let skill = skill_towards(&self.config, &phi, near);
+                let skill = self.config.network.skill(&phi, near);
                 latents.extend(midpoint.map(|phi| self.latent(observation, "midpoint", phi)));
                 skill
             }

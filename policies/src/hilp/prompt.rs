@@ -7,7 +7,6 @@ use super::config::{HilpConfig, InputConfig};
 use super::inputs::InputRows;
 use super::statistics::host;
 use super::variant::Acting;
-use super::zero_shot::prompt::from_rewards;
 use crate::error::PolicyError;
 use crate::mdt::Statistics;
 
@@ -49,11 +48,12 @@ impl Prompt {
         let width = config.inputs.shape().len();
         let mut rows = InputRows::new(&config.inputs, statistics);
         match (&goal.spec, &config.inputs) {
-            (GoalSpec::State { values }, InputConfig::Proprioception) => {
+            (GoalSpec::State { values }, inputs) if inputs.is_vector() => {
                 if values.len() != width {
                     return Err(refuse(format!(
                         "its state has {} numbers, expected {width}: tool position (3), two \
-                         columns of its rotation matrix (6), gripper opening (1), arm joints (7)",
+                         columns of its rotation matrix (6), gripper opening (1), arm joints (7), \
+                         and of a policy that reads a tracking system the thing (18)",
                         values.len()
                     )));
                 }
@@ -62,7 +62,7 @@ impl Prompt {
             (GoalSpec::Image { frame }, InputConfig::Cameras { .. }) => {
                 rows.push_goal_picture(frame).map_err(refuse)?;
             }
-            (GoalSpec::Reward { states, rewards }, InputConfig::Proprioception) => {
+            (GoalSpec::Reward { states, rewards }, inputs) if inputs.is_vector() => {
                 if states.len() != width * rewards.len() {
                     return Err(refuse(format!(
                         "{} rewards with {} numbers of states, expected {width} numbers each",
@@ -71,15 +71,16 @@ impl Prompt {
                     )));
                 }
                 rows.push_states(states);
-                let prompt = from_rewards(acting.phi(rows.finish(device)), rewards);
-                if prompt.skill.iter().all(|value| *value == 0.0) {
+                let phi = acting.phi(rows.finish(device));
+                let skill = config.network.skill_of_rewards(phi, rewards);
+                if skill.iter().all(|value| *value == 0.0) {
                     return Err(refuse(
                         "its rewards single out no states: they are all zero, or no linear \
                          function of φ"
                             .into(),
                     ));
                 }
-                return finite(prompt.skill, goal.id).map(Self::Along);
+                return finite(skill, goal.id).map(Self::Along);
             }
             _ => {
                 return Err(PolicyError::GoalKind {

@@ -1,11 +1,15 @@
-//! Either of the two published variants, behind one set of words.
+//! The two published variants and what they are compared with, behind one set of words.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::baselines::{self, BaselineConfig};
 use super::goal_conditioned::networks as goal_conditioned;
+use super::goal_conditioned::prompt::skill_of_rewards;
+use super::skills::towards;
 use super::zero_shot::agent as zero_shot;
+use super::zero_shot::prompt::from_rewards;
 use super::{ObservationShape, Observations};
 use crate::hilp::goal_conditioned::SkillConfig;
 use crate::hilp::zero_shot::{FeatureKind, ZeroShotConfig};
@@ -18,6 +22,8 @@ pub enum VariantConfig {
     GoalConditioned(SkillConfig),
     /// Successor features with a deterministic actor.
     ZeroShot(ZeroShotConfig),
+    /// A policy that reads its goal, to compare with.
+    Baseline(BaselineConfig),
 }
 
 impl VariantConfig {
@@ -26,6 +32,7 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.problem(),
             Self::ZeroShot(config) => config.problem(),
+            Self::Baseline(config) => config.problem(),
         }
     }
 
@@ -34,6 +41,7 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.observation,
             Self::ZeroShot(config) => config.observation,
+            Self::Baseline(config) => config.observation,
         }
     }
 
@@ -42,6 +50,7 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.action_dim,
             Self::ZeroShot(config) => config.action_dim,
+            Self::Baseline(config) => config.action_dim,
         }
     }
 
@@ -50,6 +59,7 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.skill_dim,
             Self::ZeroShot(config) => config.phi_dim(),
+            Self::Baseline(config) => config.observation.len(),
         }
     }
 
@@ -58,15 +68,18 @@ impl VariantConfig {
         match self {
             Self::GoalConditioned(config) => config.skill_dim,
             Self::ZeroShot(config) => config.z_dim,
+            Self::Baseline(config) => config.observation.len(),
         }
     }
 
-    /// How long a skill is as a vector: 1 for the goal-conditioned and √width for the zero-shot
-    /// variant.
-    pub fn skill_length(&self) -> f32 {
+    /// The skill that moves from φ of here to φ of there: the direction, 1 long for the
+    /// goal-conditioned and √width for the zero-shot variant, zeros where both are equal (which no
+    /// skill that was trained with is). A baseline reads the goal itself.
+    pub fn skill(&self, here: &[f32], there: &[f32]) -> Vec<f32> {
         match self {
-            Self::GoalConditioned(_) => 1.0,
-            Self::ZeroShot(config) => (config.z_dim as f32).sqrt(),
+            Self::GoalConditioned(_) => towards(here, there, 1.0),
+            Self::ZeroShot(config) => towards(here, there, (config.z_dim as f32).sqrt()),
+            Self::Baseline(_) => there.to_vec(),
         }
     }
 
@@ -74,15 +87,28 @@ impl VariantConfig {
     /// reward pairs of states ([`FeatureKind::Concat`]) are no such difference.
     pub const fn reaches_goals(&self) -> bool {
         match self {
-            Self::GoalConditioned(_) => true,
+            Self::GoalConditioned(_) | Self::Baseline(_) => true,
             Self::ZeroShot(config) => !matches!(config.features, FeatureKind::Concat),
         }
     }
 
-    /// Whether skills can be told from rewards of single states: the successor features of the
-    /// zero-shot variant add up φ of the states that are reached.
+    /// Whether skills can be told from rewards of single states: of the zero-shot variant if its
+    /// successor features add up φ of the states that are reached.
     pub const fn takes_rewards(&self) -> bool {
-        matches!(self, Self::ZeroShot(config) if matches!(config.features, FeatureKind::State))
+        match self {
+            Self::GoalConditioned(_) => true,
+            Self::ZeroShot(config) => matches!(config.features, FeatureKind::State),
+            Self::Baseline(_) => false,
+        }
+    }
+
+    /// The skill that earns rewards of states, from φ of them, `[samples, φ]`; all zeros if the
+    /// rewards single out nothing.
+    pub fn skill_of_rewards(&self, phi: Tensor<2>, rewards: &[f32]) -> Vec<f32> {
+        match self {
+            Self::GoalConditioned(_) | Self::Baseline(_) => skill_of_rewards(phi, rewards),
+            Self::ZeroShot(_) => from_rewards(phi, rewards).skill,
+        }
     }
 }
 
@@ -93,6 +119,8 @@ pub enum Acting {
     GoalConditioned(goal_conditioned::Acting),
     /// Of the zero-shot variant.
     ZeroShot(zero_shot::Acting),
+    /// Of a baseline.
+    Baseline(baselines::Acting),
 }
 
 impl Acting {
@@ -105,11 +133,15 @@ impl Acting {
             VariantConfig::ZeroShot(config) => {
                 Self::ZeroShot(zero_shot::Acting::new(config, device))
             }
+            VariantConfig::Baseline(config) => {
+                Self::Baseline(baselines::Acting::new(config, device))
+            }
         }
     }
 
     /// φ, `[batch, φ]`: of the first member, and for the zero-shot variant less the running mean,
-    /// as its skills are told from rewards. Distances do not see the difference.
+    /// as its skills are told from rewards. Distances do not see the difference. Of a baseline the
+    /// state itself.
     pub fn phi(&self, observations: Observations) -> Tensor<2> {
         match self {
             Self::GoalConditioned(networks) => networks.value.phi(observations),
@@ -117,6 +149,7 @@ impl Acting {
                 let encoded = networks.encode(observations);
                 networks.feature_learner.features(encoded)
             }
+            Self::Baseline(_) => flat(observations),
         }
     }
 
@@ -128,6 +161,7 @@ impl Acting {
                 let encoded = networks.encode(observations);
                 networks.actor.forward(encoded, skills)
             }
+            Self::Baseline(networks) => networks.act(observations, skills),
         }
     }
 
@@ -139,6 +173,15 @@ impl Acting {
                 let encoded = networks.encode(observations);
                 networks.feature_learner.both(encoded)
             }
+            Self::Baseline(_) => flat(observations).unsqueeze::<3>().repeat_dim(0, 2),
         }
+    }
+}
+
+/// Rows of numbers.
+fn flat(observations: Observations) -> Tensor<2> {
+    match observations {
+        Observations::States(states) => states,
+        Observations::Images(images) => images.flatten(1, 3),
     }
 }

@@ -189,6 +189,9 @@ pub struct TrainArgs {
     /// What is trained.
     #[arg(long, value_enum, default_value_t)]
     pub family: TrainFamily,
+    /// What learns from play, for the family hilp.
+    #[arg(long, value_enum, default_value_t)]
+    pub learner: PlayLearner,
     /// Folder for checkpoints, metrics and the finished policy package; resumes if it holds a checkpoint.
     #[arg(long, value_name = "DIR", default_value = "runs/train")]
     pub out: PathBuf,
@@ -233,6 +236,19 @@ pub enum TrainFamily {
     /// Goals as changes, told or shown, from demonstrations of which few are labelled; see
     /// `assets/config/train-grif.toml`.
     Grif,
+}
+
+/// What learns from play.
+#[cfg(feature = "sim")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlayLearner {
+    /// HILP itself.
+    #[default]
+    Hilp,
+    /// Goal-conditioned behaviour cloning, to compare with.
+    Gcbc,
+    /// Goal-conditioned implicit Q-learning with goals set in hindsight, to compare with.
+    Iql,
 }
 
 /// Flags of `eval`.
@@ -360,35 +376,41 @@ pub struct BenchArgs {
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// For `maze`.
+    /// For `maze` and `hilp`.
     #[cfg(feature = "sim")]
     #[command(flatten)]
-    pub maze: MazeArgs,
+    pub play: PlayBenchArgs,
 }
 
-/// Flags of `bench maze`.
+/// Flags of `bench maze` and `bench hilp`.
 #[cfg(feature = "sim")]
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options of `maze`")]
-pub struct MazeArgs {
-    /// The map.
+#[command(next_help_heading = "Options of `maze` and `hilp`")]
+pub struct PlayBenchArgs {
+    /// The map of `maze`.
     #[arg(long, value_enum, default_value_t)]
     pub map: MazeMap,
-    /// The variant of HILP.
+    /// The variant of HILP in the `maze`.
     #[arg(long, value_enum, default_value_t)]
     pub variant: MazeVariant,
-    /// Updates.
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub steps: u64,
-    /// Networks and settings other than the built-in ones (TOML with `[network]` and `[train]`, as
-    /// in a training configuration of HILP).
+    /// Updates; by default as many as the configuration says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Networks and settings other than the built-in ones: for `maze` a TOML file with `[network]`
+    /// and `[train]`, for `hilp` a training configuration (`assets/config/train-hilp-tracked.toml`).
     #[arg(long, value_name = "FILE", conflicts_with = "variant")]
     pub config: Option<PathBuf>,
-    /// Seed of play, training and evaluation.
+    /// Seed of play, training and evaluation in the `maze`; first seed of training for `hilp`.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
-    /// Folder for checkpoints and metrics; goes on if it holds a checkpoint. `runs/maze-…` by
-    /// default.
+    /// Seeds of training for `hilp`.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// Episodes per cell of the table of `hilp`.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rollouts: u64,
+    /// Folder for checkpoints, metrics and results; goes on if it holds some. `runs/maze-…` or
+    /// `runs/hilp-tabletop` by default.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -418,7 +440,7 @@ pub enum MazeVariant {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below but `mdt`, `train`, `learner` and `maze`, which take minutes.
+    /// All of the below but `mdt`, `train`, `learner`, `maze` and `hilp`, which take minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -442,6 +464,10 @@ pub enum BenchName {
     /// goals reached without being trained for, straight and over midpoints.
     #[cfg(feature = "sim")]
     Maze,
+    /// HILP and what it is compared with, trained on the same play on the table: goals reached per
+    /// task, and rewards earned without being trained for.
+    #[cfg(feature = "sim")]
+    Hilp,
 }
 
 /// Flags of `import`.

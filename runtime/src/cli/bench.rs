@@ -1,6 +1,8 @@
 //! `cerebellum bench`.
 
 #[cfg(feature = "sim")]
+mod hilp;
+#[cfg(feature = "sim")]
 mod learner;
 #[cfg(feature = "sim")]
 mod maze;
@@ -72,6 +74,10 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     #[cfg(feature = "sim")]
     if args.name == BenchName::Maze {
         status = maze::maze(args, &mut figures)?;
+    }
+    #[cfg(feature = "sim")]
+    if args.name == BenchName::Hilp {
+        status = hilp::hilp(args, &mut figures)?;
     }
     if status == ExitStatus::Interrupted {
         return Ok(status);

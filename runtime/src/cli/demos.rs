@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail};
+use cerebellum_policies::hilp::inputs::tracked_state;
 use cerebellum_policies::mdt::inputs::proprioception;
 use cerebellum_policies::training::trajectory::CameraTrack;
 use cerebellum_policies::training::{DemoDataset, Trajectory};
@@ -38,6 +39,9 @@ pub struct DemoPlan {
     /// Rows and columns of the pictures, 0 for none; as the policy that is shipped sees by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cameras: Option<u32>,
+    /// Whether a tracking system reports the thing that the task is about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tracked: bool,
 }
 
 impl DemoPlan {
@@ -63,6 +67,7 @@ impl DemoPlan {
                 side => CameraConfig::both(side).to_vec(),
             };
         }
+        config.tracked = self.tracked;
         Ok(match self.play {
             Some(ticks) => play(&config, ticks)?,
             None => demonstrate(&config, &self.disturbance(index))?,
@@ -145,7 +150,11 @@ pub fn trajectory(demonstration: &Demonstration) -> anyhow::Result<Trajectory> {
     for step in &demonstration.steps {
         let observation = &step.observation;
         let tcp = observation.tcp.context("the simulator gave no tool pose")?;
-        states.extend(proprioception(&observation.joints, &tcp)?);
+        if demonstration.config.tracked {
+            states.extend(tracked_state(observation)?);
+        } else {
+            states.extend(proprioception(&observation.joints, &tcp)?);
+        }
         actions.extend(step.action);
         for track in &mut cameras {
             let frame = observation

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use cerebellum_kinematics::Robot;
 use cerebellum_messages::{ClockKind, EpisodeRequest, Goal, GoalSpec, Tick};
 use cerebellum_policies::device;
-use cerebellum_policies::hilp::inputs::side_by_side;
+use cerebellum_policies::hilp::inputs::{side_by_side, tracked_state};
 use cerebellum_policies::mdt::inputs::proprioception;
 use cerebellum_policies::policy::PolicySpec;
 use cerebellum_sim::{Disturbance, Episode, EpisodeConfig, Outcome, Task, demonstrate};
@@ -68,6 +68,7 @@ pub fn eval(args: &EvalArgs) -> Result<ExitStatus, Failure> {
         let spec = brain.spec();
         for (_, config) in &mut configs {
             look_as(config, &spec);
+            config.tracked = brain.reads_tracking();
         }
         let name = spec.name;
         let results = run_policy(args, &brain, &configs, &stop, &bar)?;
@@ -253,11 +254,15 @@ fn look_as(config: &mut EpisodeConfig, spec: &PolicySpec) {
     });
 }
 
-/// What there is to be seen, or the robot's own state, at the end of an expert's attempt at an
+/// What there is to be seen, or the state that the policy reads, at the end of an expert's attempt at an
 /// episode.
 fn outcome(config: &EpisodeConfig, spec: &PolicySpec, goal: GoalArg) -> anyhow::Result<GoalSpec> {
     let last = demonstrate(config, &Disturbance::NONE)?.last;
     if goal == GoalArg::State {
+        if config.tracked {
+            let values = tracked_state(&last)?;
+            return Ok(GoalSpec::State { values });
+        }
         let tcp = last.tcp.context("the world gave no tool pose")?;
         let values = proprioception(&last.joints, &tcp)?;
         return Ok(GoalSpec::State { values });

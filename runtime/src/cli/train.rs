@@ -4,7 +4,7 @@ mod grif;
 mod hilp;
 pub mod infocon;
 
-pub use hilp::run_to_end;
+pub use hilp::{HilpFile, play, policy, read as read_play, run_to_end};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,6 +90,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         disturbed: file.disturbed,
         play: None,
         cameras: None,
+        tracked: false,
     };
     let held_out = DemoPlan {
         per_task: file.validation,

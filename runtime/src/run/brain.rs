@@ -9,6 +9,7 @@ use cerebellum_policies::checkpoint::package::Network;
 use cerebellum_policies::device::OpenDevice;
 use cerebellum_policies::error::{CheckpointError, PolicyError};
 use cerebellum_policies::grif::GrifPolicy;
+use cerebellum_policies::hilp::config::InputConfig;
 use cerebellum_policies::hilp::online::HilpOnlineConfig;
 use cerebellum_policies::hilp::{HilpOnline, HilpPolicy};
 use cerebellum_policies::infocon::InfoConPolicy;
@@ -129,6 +130,14 @@ impl Brain {
     /// What the policy needs and gives.
     pub fn spec(&self) -> PolicySpec {
         self.package.spec()
+    }
+
+    /// Whether the policy reads what a tracking system reports.
+    pub fn reads_tracking(&self) -> bool {
+        match &self.package.network {
+            Network::Hilp { config, .. } => config.inputs == InputConfig::Tracked,
+            _ => false,
+        }
     }
 
     /// The learner, which publishes to `slot`.

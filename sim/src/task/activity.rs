@@ -1,6 +1,7 @@
 //! What all tasks have in common.
 
 use super::Things;
+use crate::Thing;
 use crate::expert::{Hand, Wish};
 use crate::physics::World;
 
@@ -26,6 +27,8 @@ pub(crate) trait Activity: Send + Sync {
     fn guide(&self, world: &World, hand: &Hand) -> Wish;
     /// What is handled, and where it should get.
     fn things(&self, world: &World) -> Things;
+    /// What the task is about: what a tracking system follows.
+    fn thing(&self, world: &World) -> Thing;
     /// Ticks for which the task must stay achieved.
     fn hold(&self) -> u32 {
         5

@@ -11,6 +11,7 @@ use super::{Activity, Progress, Things};
 use crate::SimError;
 use crate::expert::{Hand, Phase, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_TIP, Motion, Part, Slider, World};
+use crate::{Thing, ThingKind};
 
 /// How far a button goes down (m).
 const TRAVEL_RANGE: f64 = 0.010;
@@ -86,6 +87,11 @@ impl Activity for Button {
         let cap = world.pose(self.wanted.body);
         let way = DVec3::new(0.0, 0.0, TRAVEL_RANGE + world.coordinate(self.wanted.joint));
         Things::new(cap, cap.position - way)
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        let share = -world.coordinate(self.wanted.joint) / TRAVEL_RANGE;
+        Thing::jointed(ThingKind::Button, &world.pose(self.wanted.body), share)
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -13,6 +13,7 @@ use crate::SimError;
 use crate::expert::{Grip, Hand, Phase, TRAVEL, Wish, facing, yaw_of};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
 use crate::render::Material;
+use crate::{Thing, ThingKind};
 
 /// How far the drawer comes out (m).
 const TRAVEL_RANGE: f32 = 0.15;
@@ -189,6 +190,11 @@ impl Activity for Drawer {
         let way = DVec3::NEG_X * (wanted - world.coordinate(self.joint));
         let goal = handle + front.orientation * way;
         Things::new(Pose::new(handle, front.orientation), goal)
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        let share = world.coordinate(self.joint) / f64::from(TRAVEL_RANGE);
+        Thing::jointed(ThingKind::Drawer, &world.pose(self.front), share)
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -12,7 +12,10 @@ use super::{Activity, Progress, Things};
 use crate::SimError;
 use crate::expert::{Hand, Phase, TRAVEL, Wish, facing};
 use crate::physics::{FINGER_HALF, Motion, Part, Slider, World};
+use crate::{Thing, ThingKind};
 
+/// Greatest turn to either side (rad).
+const MOST_TURN: f64 = 1.1;
 /// Turn that counts as done (rad).
 const TURNED: f64 = 0.7;
 /// Distance from the axis at which the expert pushes (m).
@@ -58,7 +61,7 @@ impl Lever {
             motion: Motion::Turn,
             axis: Vector::Z,
             origin: Vector::new(0.0, 0.0, height),
-            limits: [-1.1, 1.1],
+            limits: [-MOST_TURN as f32, MOST_TURN as f32],
             start: start as f32,
             damping: 0.02,
             friction: 0.05,
@@ -105,6 +108,11 @@ impl Activity for Lever {
         let turn = DQuat::from_rotation_z(wanted - world.coordinate(self.joint));
         let goal = bar.position + turn * (bar.orientation * at);
         Things::new(Pose::new(bar.transform(at), bar.orientation), goal)
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        let share = world.coordinate(self.joint) / MOST_TURN;
+        Thing::jointed(ThingKind::Lever, &world.pose(self.bar), share)
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

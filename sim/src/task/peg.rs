@@ -11,6 +11,7 @@ use super::words;
 use super::{Activity, Progress, Things};
 use crate::expert::{Carry, Grip, Hand, Wish, yaw_of};
 use crate::physics::{Part, World};
+use crate::{Thing, ThingKind};
 
 /// Half of a peg's width, and half of its length (m).
 const PEG: [f64; 2] = [0.014, 0.04];
@@ -93,6 +94,10 @@ impl Activity for Peg {
             goal_yaw: yaw_of(socket.orientation),
             ..Things::new(peg, goal)
         }
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        Thing::loose(ThingKind::Peg, &world.pose(self.peg))
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -7,6 +7,7 @@ use super::words;
 use super::{Activity, Progress, Things};
 use crate::expert::{Hand, Phase, Wish};
 use crate::physics::World;
+use crate::{Thing, ThingKind};
 
 /// Height of the block's centre that counts as lifted (m).
 const LIFTED: f64 = 0.10;
@@ -58,6 +59,10 @@ impl Activity for PickUp {
         let mut goal = block.position;
         goal.z = RAISED;
         Things::new(block, goal)
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        Thing::loose(ThingKind::Block, &world.pose(self.block.body))
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -9,6 +9,7 @@ use super::words;
 use super::{Activity, Progress, Things};
 use crate::expert::{Carry, Hand, Wish, yaw_of};
 use crate::physics::World;
+use crate::{Thing, ThingKind};
 
 /// Where plates and trays may stand.
 const FURNITURE: Region = Region::new([0.42, 0.56], [-0.22, 0.22]);
@@ -107,6 +108,10 @@ impl Activity for Place {
 
     fn things(&self, world: &World) -> Things {
         Things::new(world.pose(self.block.body), self.goal(world))
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        Thing::loose(ThingKind::Block, &world.pose(self.block.body))
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

@@ -9,6 +9,7 @@ use super::words;
 use super::{Activity, Progress, Things};
 use crate::expert::{Hand, Phase, Wish, facing};
 use crate::physics::{FINGER_HALF, World};
+use crate::{Thing, ThingKind};
 
 /// How far from the line the block's centre may stop (m).
 const TOLERANCE: f64 = 0.025;
@@ -56,6 +57,10 @@ impl Activity for Push {
         let block = world.pose(self.block.body);
         let goal = DVec3::new(self.line, block.position.y, HALF);
         Things::new(block, goal)
+    }
+
+    fn thing(&self, world: &World) -> Thing {
+        Thing::loose(ThingKind::Block, &world.pose(self.block.body))
     }
 
     fn guide(&self, world: &World, hand: &Hand) -> Wish {

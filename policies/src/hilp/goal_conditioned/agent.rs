@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::config::SkillConfig;
 use super::networks::Networks;
-use super::skill_losses::{self, SkillLosses};
+use super::skill_losses::{self, SkillLosses, SkillNetworks};
 use crate::error::LearnError;
 use crate::hilp::observations::Observations;
 use crate::hilp::representation::{self, RepresentationLoss, Values, value};
@@ -41,7 +41,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    fn problem(&self, config: &SkillConfig, skills: &Tensor<2>) -> Option<String> {
+    pub(in crate::hilp) fn problem(
+        &self,
+        config: &SkillConfig,
+        skills: &Tensor<2>,
+    ) -> Option<String> {
         let rows = self.observations.len();
         let lengths = [
             ("next observations", self.next_observations.len()),
@@ -81,11 +85,7 @@ pub struct Losses {
 impl Losses {
     /// What is minimised, `[1]`: the sum.
     pub fn total(&self) -> Tensor<1> {
-        let skills = &self.skills;
-        self.representation.loss.clone()
-            + skills.value_loss.clone()
-            + skills.critic_loss.clone()
-            + skills.actor_loss.clone()
+        self.representation.loss.clone() + self.skills.total()
     }
 
     /// Losses and statistics under the authors' names.
@@ -128,7 +128,13 @@ pub fn losses(
     let phi = phi.inner().narrow(0, 0, 1).reshape([rows, width]);
     let next_phi = networks.value.valid().phi(batch.next_observations.clone());
     let rewards = intrinsic_reward(phi, next_phi, skills.clone());
-    let skills = skill_losses::losses(networks, config, batch, skills, rewards.clone());
+    let parts = SkillNetworks {
+        value: &networks.skill_value,
+        critic: &networks.skill_critic,
+        target_critic: &networks.skill_target_critic,
+        actor: &networks.skill_actor,
+    };
+    let skills = skill_losses::losses(parts, config, batch, skills, rewards.clone(), None);
     Ok(Losses {
         representation,
         rewards,

@@ -25,7 +25,7 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    fn new(
+    pub(in crate::hilp) fn new(
         config: &SkillConfig,
         members: usize,
         extra: usize,
@@ -113,7 +113,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    fn new(config: &SkillConfig, device: &Device) -> Self {
+    pub(in crate::hilp) fn new(config: &SkillConfig, device: &Device) -> Self {
         let hidden = config.actor_hidden.last().copied().unwrap_or(1);
         Self {
             trunk: Trunk::new(config, 1, config.skill_dim, None, device),

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 
 use super::Batch;
 use super::config::SkillConfig;
-use super::networks::Networks;
+use super::networks::{Actor, Trunk};
 use crate::hilp::expectile::weights;
 use crate::hilp::observations::Observations;
 use crate::hilp::representation::members;
@@ -44,42 +44,57 @@ pub struct SkillLosses {
     pub squared_error: Tensor<1>,
 }
 
-/// The losses of a batch for `skills`, `[batch, skill_dim]`, and `rewards`, `[batch]`.
+/// The networks that learn skills, or how to reach goals.
+#[derive(Clone, Copy, Debug)]
+pub struct SkillNetworks<'a> {
+    /// V(s, z), one member.
+    pub value: &'a Trunk,
+    /// Q(s, z, a), two members.
+    pub critic: &'a Trunk,
+    /// Slow copy of it.
+    pub target_critic: &'a Trunk,
+    /// π(a | s, z).
+    pub actor: &'a Actor,
+}
+
+/// The losses of a batch for `skills`, `[batch, skill_dim]`, and `rewards`, `[batch]`. Returns go
+/// on after every step, or where `goes_on`, `[batch]`, is 1 and not 0.
 ///
 /// Where one network learns from another, the other one's current weights are taken and get no
 /// gradient, so that the three losses do not mix.
 pub fn losses(
-    networks: &Networks,
+    networks: SkillNetworks<'_>,
     config: &SkillConfig,
     batch: &Batch,
     skills: &Tensor<2>,
     rewards: Tensor<1>,
+    goes_on: Option<Tensor<1>>,
 ) -> SkillLosses {
     let with_skill = |observations: &Observations| observations.clone().with(skills.clone());
     let with_action = || with_skill(&batch.observations).with(batch.actions.clone());
 
-    let value = first(
-        networks
-            .skill_value
-            .scalars(with_skill(&batch.observations)),
-    );
-    let [target_1, target_2] = members(networks.skill_target_critic.valid().scalars(with_action()));
+    let value = first(networks.value.scalars(with_skill(&batch.observations)));
+    let [target_1, target_2] = members(networks.target_critic.valid().scalars(with_action()));
     let target = target_1.min_pair(target_2);
     let advantage = target.clone() - value.clone().inner();
     let weight = weights(advantage.clone(), config.skill_expectile);
     let value_loss = (weight * (target - value.clone()).square()).mean();
 
     let next = with_skill(&batch.next_observations);
-    let next_value = first(networks.skill_value.valid().scalars(next));
+    let next_value = first(networks.value.valid().scalars(next));
+    let next_value = match goes_on {
+        Some(goes_on) => next_value * goes_on,
+        None => next_value,
+    };
     let critic_target = rewards + next_value * config.skill_discount;
-    let [critic_1, critic_2] = members(networks.skill_critic.scalars(with_action()));
+    let [critic_1, critic_2] = members(networks.critic.scalars(with_action()));
     let miss = |critic: Tensor<1>| (critic - critic_target.clone()).square();
     let critic_loss = (miss(critic_1) + miss(critic_2)).mean();
 
     let sharp = advantage.clone() * config.skill_temperature;
     let weight = sharp.exp().clamp_max(GREATEST_WEIGHT);
     let policy = networks
-        .skill_actor
+        .actor
         .forward(batch.observations.clone(), skills.clone(), 1.0);
     let log_density = policy.log_density(batch.actions.clone());
     let difference = policy.mean.inner() - batch.actions.clone();
@@ -103,6 +118,11 @@ fn first(values: Tensor<2>) -> Tensor<1> {
 }
 
 impl SkillLosses {
+    /// The sum of all three, `[1]`.
+    pub fn total(&self) -> Tensor<1> {
+        self.value_loss.clone() + self.critic_loss.clone() + self.actor_loss.clone()
+    }
+
     /// Puts losses and statistics under the authors' names.
     pub fn report(&self, numbers: &mut Numbers) {
         let advantage = host(self.advantage.clone());

@@ -4,7 +4,6 @@ use crate::hilp::ObservationShape;
 use crate::hilp::config::InputConfig;
 use crate::hilp::play::{EpisodeRows, PlayData};
 use crate::mdt::Statistics;
-use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
 use crate::training::DemoDataset;
 use crate::training::TrainError;
 use crate::training::episode::Episode;
@@ -25,7 +24,9 @@ pub fn play_data(
         all.flat_map(|episode| episode.proprioception.iter().copied())
     };
     let statistics = match inputs {
-        InputConfig::Proprioception => Statistics::of(vectors(), TABLETOP_PROPRIOCEPTION),
+        InputConfig::Proprioception | InputConfig::Tracked => {
+            Statistics::of(vectors(), shape.len())
+        }
         InputConfig::Cameras { .. } => Statistics::default(),
     };
     let mut data = PlayData::new(shape, action_dim);
@@ -37,7 +38,7 @@ pub fn play_data(
         let refuse = |reason: String| TrainError::Settings(format!("episode {index}: {reason}"));
         let actions = &episode.actions[..(steps - 1) * action_dim];
         match inputs {
-            InputConfig::Proprioception => {
+            InputConfig::Proprioception | InputConfig::Tracked => {
                 if episode.proprioception.len() != steps * shape.len() {
                     return Err(refuse(format!(
                         "expected {} numbers of proprioception per step",

@@ -10,6 +10,7 @@ use super::config::PlayTraining;
 use crate::checkpoint::file::Tensors;
 use crate::checkpoint::{apply, collect};
 use crate::error::{CheckpointError, LearnError};
+use crate::hilp::baselines::{self, BaselineAgent};
 use crate::hilp::goal_conditioned::agent::ADAM;
 use crate::hilp::goal_conditioned::{self, SkillAgent};
 use crate::hilp::play::{Picked, PlayData};
@@ -27,6 +28,8 @@ pub enum Learner {
     Skills(SkillAgent),
     /// Zero-shot.
     Successors(SuccessorAgent),
+    /// Of a baseline.
+    Baseline(BaselineAgent),
 }
 
 impl Learner {
@@ -40,6 +43,10 @@ impl Learner {
             VariantConfig::ZeroShot(config) => Self::Successors(SuccessorAgent::new(
                 config.clone(),
                 zero_shot::Networks::new(config, device),
+            )),
+            VariantConfig::Baseline(config) => Self::Baseline(BaselineAgent::new(
+                config.clone(),
+                baselines::Networks::new(config, device),
             )),
         }
     }
@@ -66,6 +73,10 @@ impl Learner {
                 let batch = data.successor_batch(picked, train.successor_discount, device);
                 Ok(agent.update(batch, rng)?.numbers)
             }
+            Self::Baseline(agent) => {
+                let batch = data.skill_batch(picked, device);
+                Ok(agent.update(&batch)?.numbers)
+            }
         }
     }
 
@@ -74,6 +85,7 @@ impl Learner {
         match self {
             Self::Skills(agent) => Acting::GoalConditioned(agent.networks().acting()),
             Self::Successors(agent) => Acting::ZeroShot(agent.networks().acting()),
+            Self::Baseline(agent) => Acting::Baseline(agent.networks().acting()),
         }
         .valid()
     }
@@ -83,6 +95,7 @@ impl Learner {
         match self {
             Self::Skills(agent) => collect(agent.networks(), 0),
             Self::Successors(agent) => collect(agent.networks(), 0),
+            Self::Baseline(agent) => collect(agent.networks(), 0),
         }
     }
 
@@ -91,6 +104,7 @@ impl Learner {
         match self {
             Self::Skills(agent) => agent.optimiser().state(),
             Self::Successors(agent) => agent.optimiser().state(),
+            Self::Baseline(agent) => agent.optimiser().state(),
         }
     }
 
@@ -115,6 +129,10 @@ impl Learner {
             (Self::Successors(agent), VariantConfig::ZeroShot(config)) => {
                 let networks = apply(agent.networks().clone(), weights, origin)?;
                 Self::Successors(SuccessorAgent::resume(config.clone(), networks, optimiser))
+            }
+            (Self::Baseline(agent), VariantConfig::Baseline(config)) => {
+                let networks = apply(agent.networks().clone(), weights, origin)?;
+                Self::Baseline(BaselineAgent::resume(config.clone(), networks, optimiser))
             }
             (_, _) => {
                 return Err(CheckpointError::Format {

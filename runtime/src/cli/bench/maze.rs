@@ -19,7 +19,7 @@ use cerebellum_sim::maze::Map;
 use serde::Deserialize;
 
 use super::Figures;
-use crate::cli::args::{BenchArgs, MazeArgs, MazeMap, MazeVariant};
+use crate::cli::args::{BenchArgs, MazeMap, MazeVariant, PlayBenchArgs};
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::train::run_to_end;
 use crate::cli::{interrupt, progress_bar};
@@ -35,14 +35,14 @@ const REQUIRED: [f64; 3] = [0.9, 0.9, 0.95];
 /// If the device or the folder cannot be used, or the run diverges.
 pub fn maze(args: &BenchArgs, figures: &mut Figures) -> Result<ExitStatus, Failure> {
     let stop = interrupt::flag()?;
-    let (name, map) = match args.maze.map {
+    let (name, map) = match args.play.map {
         MazeMap::Medium => ("medium", Map::medium()),
         MazeMap::Large => ("large", Map::large()),
     };
-    let seed = args.maze.seed;
-    let MazeFile { network, train } = settings(&args.maze).map_err(Failure::input)?;
-    let folder = args.maze.out.clone().unwrap_or_else(|| {
-        let variant = match args.maze.variant {
+    let seed = args.play.seed;
+    let MazeFile { network, train } = settings(&args.play).map_err(Failure::input)?;
+    let folder = args.play.out.clone().unwrap_or_else(|| {
+        let variant = match args.play.variant {
             MazeVariant::GoalConditioned => "goal-conditioned",
             MazeVariant::ZeroShot => "zero-shot",
         };
@@ -99,7 +99,7 @@ struct MazeFile {
     train: PlayTraining,
 }
 
-fn settings(args: &MazeArgs) -> anyhow::Result<MazeFile> {
+fn settings(args: &PlayBenchArgs) -> anyhow::Result<MazeFile> {
     let mut file = match &args.config {
         Some(path) => read(path)?,
         None => MazeFile {
@@ -112,7 +112,7 @@ fn settings(args: &MazeArgs) -> anyhow::Result<MazeFile> {
             },
         },
     };
-    file.train.steps = args.steps;
+    file.train.steps = args.steps.unwrap_or(file.train.steps);
     file.train.seed = args.seed;
     Ok(file)
 }
@@ -130,7 +130,7 @@ const SKILL_DIM: usize = 8;
 const WIDTH: usize = 128;
 
 fn network(variant: MazeVariant) -> VariantConfig {
-    let observation = ObservationShape::State { width: 2 };
+    let observation = ObservationShape::State { width: world::SEEN };
     match variant {
         MazeVariant::GoalConditioned => VariantConfig::GoalConditioned(SkillConfig {
             observation,

@@ -86,6 +86,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
         disturbed: file.disturbed,
         play: None,
         cameras: None,
+        tracked: false,
     };
     let bar = progress_bar("demonstrations", "{pos}/{len} {per_sec} {eta}");
     let data = prepare(&args.out.join("demos"), &plan, &stop, &bar).map_err(Failure::input)?;

@@ -7,17 +7,19 @@ use anyhow::Context as _;
 use cerebellum_policies::checkpoint::Card;
 use cerebellum_policies::device;
 use cerebellum_policies::hilp::HilpConfig;
+use cerebellum_policies::hilp::baselines::{BaselineConfig, Method};
 use cerebellum_policies::hilp::config::{InputConfig, MidpointConfig};
 use cerebellum_policies::hilp::goal_conditioned::SkillConfig;
+use cerebellum_policies::hilp::goal_conditioned::goals::GoalMix;
 use cerebellum_policies::hilp::training::{PlayProgress, PlayTrainer, PlayTraining, play_data};
 use cerebellum_policies::hilp::variant::VariantConfig;
 use cerebellum_policies::training::trainer::POLICY_FOLDER;
-use cerebellum_policies::training::{Outcome, TrainError};
+use cerebellum_policies::training::{DemoDataset, Outcome, TrainError};
 use cerebellum_sim::{CONTROL_PERIOD_NANOS, ROTATION_SCALE, TRANSLATION_SCALE, Task};
 use serde::{Deserialize, Serialize};
 
 use super::keep_settings;
-use crate::cli::args::TrainArgs;
+use crate::cli::args::{PlayLearner, TrainArgs};
 use crate::cli::demos::{DemoPlan, prepare};
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::{interrupt, progress_bar};
@@ -25,7 +27,7 @@ use crate::cli::{interrupt, progress_bar};
 /// Content of a training configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct HilpFile {
+pub struct HilpFile {
     /// Whose things are played with, in turn.
     tasks: Vec<String>,
     /// Episodes of play per task.
@@ -33,15 +35,15 @@ struct HilpFile {
     /// Ticks of an episode of play.
     ticks: usize,
     /// What the networks read.
-    inputs: InputConfig,
+    pub inputs: InputConfig,
     /// Midpoint planning.
-    midpoints: MidpointConfig,
+    pub midpoints: MidpointConfig,
     /// Actions per chunk, all the same.
     horizon: usize,
     /// The networks; small goal-conditioned ones on the inputs by default.
     network: Option<VariantConfig>,
     /// Settings of the run.
-    train: PlayTraining,
+    pub train: PlayTraining,
 }
 
 impl Default for HilpFile {
@@ -64,7 +66,7 @@ impl Default for HilpFile {
 /// # Errors
 /// If the configuration, the data or the folder cannot be used, or the run diverges.
 pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
-    let file = settings(args).map_err(Failure::input)?;
+    let file = settings(args).map_err(Failure::input)?.with(args.learner);
     if args.init.is_some() || args.record.is_some() {
         return Err(Failure::input(anyhow::anyhow!(
             "--init and --record are for the family mdt only: a HILP learns from nothing, and its \
@@ -77,20 +79,7 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     if let Some(problem) = config.problem() {
         return Err(Failure::input(anyhow::anyhow!(problem)));
     }
-    let plan = DemoPlan {
-        tasks: file.tasks.clone(),
-        per_task: file.plays,
-        seed: 0,
-        disturbed: false,
-        play: Some(file.ticks),
-        cameras: Some(match &file.inputs {
-            InputConfig::Proprioception => 0,
-            InputConfig::Cameras { size, .. } => *size as u32,
-        }),
-    };
-    let bar = progress_bar("episodes of play", "{pos}/{len} {per_sec} {eta}");
-    let play = prepare(&args.out.join("play"), &plan, &stop, &bar).map_err(Failure::input)?;
-    bar.finish_and_clear();
+    let play = play(&args.out.join("play"), &file, &stop).map_err(Failure::input)?;
     let (data, statistics) = play_data(&play, &file.inputs).map_err(Failure::input)?;
     println!(
         "{} episodes of play, {} transitions; device {}",
@@ -133,6 +122,29 @@ pub fn train(args: &TrainArgs) -> Result<ExitStatus, Failure> {
     })
 }
 
+/// Makes the episodes of play that are missing in a folder, and reads all.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn play(folder: &Path, file: &HilpFile, stop: &AtomicBool) -> anyhow::Result<DemoDataset> {
+    let plan = DemoPlan {
+        tasks: file.tasks.clone(),
+        per_task: file.plays,
+        seed: 0,
+        disturbed: false,
+        play: Some(file.ticks),
+        cameras: Some(match &file.inputs {
+            InputConfig::Proprioception | InputConfig::Tracked => 0,
+            InputConfig::Cameras { size, .. } => *size as u32,
+        }),
+        tracked: file.inputs == InputConfig::Tracked,
+    };
+    let bar = progress_bar("episodes of play", "{pos}/{len} {per_sec} {eta}");
+    let play = prepare(folder, &plan, stop, &bar)?;
+    bar.finish_and_clear();
+    Ok(play)
+}
+
 /// Trains to the end under a progress bar; `saved` is called after every checkpoint.
 ///
 /// # Errors
@@ -171,21 +183,73 @@ fn describe(report: &PlayProgress) -> String {
     shown.collect::<Vec<_>>().join("  ")
 }
 
-fn policy(file: &HilpFile) -> HilpConfig {
-    let network = file.network.clone().unwrap_or_else(|| {
-        VariantConfig::GoalConditioned(SkillConfig {
-            observation: file.inputs.shape(),
-            action_dim: cerebellum_messages::TCP_DELTA_DIM,
-            value_hidden: vec![256; 2],
-            actor_hidden: vec![256; 2],
-            ..SkillConfig::default()
+impl HilpFile {
+    /// The networks of HILP.
+    fn network(&self) -> VariantConfig {
+        self.network.clone().unwrap_or_else(|| {
+            VariantConfig::GoalConditioned(SkillConfig {
+                observation: self.inputs.shape(),
+                action_dim: cerebellum_messages::TCP_DELTA_DIM,
+                value_hidden: vec![256; 2],
+                actor_hidden: vec![256; 2],
+                ..SkillConfig::default()
+            })
         })
-    });
+    }
+
+    /// The same for another learner, with networks of the same sizes and constants.
+    #[must_use]
+    pub fn with(mut self, learner: PlayLearner) -> Self {
+        let network = self.network();
+        let skills = match &network {
+            VariantConfig::GoalConditioned(skills) => skills.clone(),
+            _ => SkillConfig::default(),
+        };
+        let baseline = |method| {
+            VariantConfig::Baseline(BaselineConfig {
+                method,
+                observation: self.inputs.shape(),
+                action_dim: network.action_dim(),
+                value_hidden: skills.value_hidden.clone(),
+                actor_hidden: skills.actor_hidden.clone(),
+                learning_rate: skills.learning_rate,
+                discount: skills.skill_discount,
+                target_rate: skills.target_rate,
+                expectile: skills.skill_expectile,
+                temperature: BASELINE_TEMPERATURE,
+            })
+        };
+        let network = match learner {
+            PlayLearner::Hilp => network,
+            PlayLearner::Gcbc => {
+                // What led somewhere is imitated, so every goal is where it led to.
+                self.train.goals = GoalMix {
+                    random: 0.0,
+                    trajectory: 1.0,
+                    current: 0.0,
+                    ..self.train.goals
+                };
+                baseline(Method::BehaviourCloning)
+            }
+            PlayLearner::Iql => baseline(Method::ImplicitQ),
+        };
+        self.network = Some(network);
+        self
+    }
+}
+
+/// Sharpness of the advantage of implicit Q-learning, whose values are numbers of steps.
+const BASELINE_TEMPERATURE: f32 = 3.0;
+
+/// The policy that a configuration describes.
+pub fn policy(file: &HilpFile) -> HilpConfig {
+    let network = file.network();
+    let plans = !matches!(network, VariantConfig::Baseline(_));
     HilpConfig {
         name: "hilp-tabletop".into(),
         inputs: file.inputs.clone(),
         network,
-        midpoints: Some(file.midpoints),
+        midpoints: plans.then_some(file.midpoints),
         horizon: file.horizon,
         rate_hz: 1e9 / CONTROL_PERIOD_NANOS as f64,
         translation_scale: TRANSLATION_SCALE,
@@ -194,10 +258,7 @@ fn policy(file: &HilpFile) -> HilpConfig {
 }
 
 fn settings(args: &TrainArgs) -> anyhow::Result<HilpFile> {
-    let mut file = match &args.config {
-        Some(path) => read(path)?,
-        None => HilpFile::default(),
-    };
+    let mut file = read(args.config.as_deref())?;
     if !args.tasks.is_empty() {
         file.tasks.clone_from(&args.tasks);
     }
@@ -210,7 +271,14 @@ fn settings(args: &TrainArgs) -> anyhow::Result<HilpFile> {
     Ok(file)
 }
 
-fn read(path: &Path) -> anyhow::Result<HilpFile> {
+/// A training configuration, the default one without a path.
+///
+/// # Errors
+/// If the file cannot be read or is none.
+pub fn read(path: Option<&Path>) -> anyhow::Result<HilpFile> {
+    let Some(path) = path else {
+        return Ok(HilpFile::default());
+    };
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     toml::from_str(&text).with_context(|| {
         format!(
@@ -223,6 +291,11 @@ fn read(path: &Path) -> anyhow::Result<HilpFile> {
 fn card(file: &HilpFile, args: &TrainArgs, device: &str) -> Card {
     let config = args.config.as_ref();
     let config = config.map_or_else(String::new, |path| format!(" --config {}", path.display()));
+    let learner = match args.learner {
+        PlayLearner::Hilp => "",
+        PlayLearner::Gcbc => " --learner gcbc",
+        PlayLearner::Iql => " --learner iql",
+    };
     Card {
         data: format!(
             "{} episodes of {} ticks of play per task's things ({}), training split from seed 0; \
@@ -232,7 +305,7 @@ fn card(file: &HilpFile, args: &TrainArgs, device: &str) -> Card {
             file.tasks.join(", ")
         ),
         training: format!(
-            "cerebellum train --family hilp{config} --seed {}; on {device}",
+            "cerebellum train --family hilp{config}{learner} --seed {}; on {device}",
             file.train.seed
         ),
         results: "see metrics.jsonl beside the weights".to_owned(),
