@@ -40,6 +40,7 @@
 //! }
 //! ```
 
+pub mod baselines;
 pub mod batch;
 pub mod blocks;
 pub mod codebook;

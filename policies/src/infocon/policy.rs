@@ -38,7 +38,9 @@ pub struct InfoConPolicy {
     tracker: ConceptTracker,
     rollout: Rollout,
     seen: Option<Tick>,
-    action: Option<Vec<f32>>,
+    planned: Option<Plan>,
+    /// The action that was decided on last, and before that those that may not have begun yet.
+    decided: Vec<Vec<f32>>,
     goal: Option<(u64, Way)>,
 }
 
@@ -127,7 +129,8 @@ impl InfoConPolicy {
             networks,
             weights: package.weights.clone(),
             seen: None,
-            action: None,
+            planned: None,
+            decided: Vec::new(),
             goal: None,
         })
     }
@@ -135,7 +138,9 @@ impl InfoConPolicy {
     fn forget(&mut self) {
         self.tracker.reset();
         self.rollout = Rollout::new(self.config.policy.clone());
-        (self.seen, self.action) = (None, None);
+        self.seen = None;
+        self.decided.clear();
+        self.planned = None;
     }
 
     fn see(&mut self, observation: &Observation) -> Result<(), PolicyError> {
@@ -145,10 +150,11 @@ impl InfoConPolicy {
             Some(tick) if tick > observation.tick => self.forget(),
             _ => {}
         }
-        let action = self.action.as_deref();
+        let action = self.decided.last().map(Vec::as_slice);
         self.rollout.push(action, &state).map_err(unusable)?;
         self.tracker.push(action, &state).map_err(unusable)?;
         self.seen = Some(observation.tick);
+        self.planned = None;
         Ok(())
     }
 }
@@ -190,6 +196,10 @@ impl Policy for InfoConPolicy {
             return Err(PolicyError::NoGoal);
         }
         self.see(observation)?;
+        // A tick that was planned before gets the same plan.
+        if let Some(plan) = self.planned.clone() {
+            return Ok(plan);
+        }
         let Some((goal_id, way)) = &mut self.goal else {
             return Err(PolicyError::NoGoal);
         };
@@ -233,6 +243,16 @@ impl Policy for InfoConPolicy {
         // What leaves the range of the demonstrations' actions is cut, as the robot would do it.
         let action = action.iter().map(|value| value.clamp(-1.0, 1.0));
         let action = action.collect::<Vec<_>>();
+        // Actions of the ticks until this one can begin were decided on before.
+        let delay = self.config.delay;
+        self.decided.push(action);
+        let late = self.decided.len().saturating_sub(delay + 1);
+        self.decided.drain(..late);
+        let rows = (0..self.spec.horizon).map(|index| {
+            let newest = self.decided.len() - 1;
+            &self.decided[(index + newest).saturating_sub(delay).min(newest)]
+        });
+        let actions = rows.flatten().copied().collect();
         let plan = Plan {
             chunk: ActionChunk {
                 stamp: observation.stamp,
@@ -242,13 +262,13 @@ impl Policy for InfoConPolicy {
                 denoise_steps: 0,
                 space: self.spec.action_space,
                 action_dim: self.spec.action_dim as u32,
-                actions: action.repeat(self.spec.horizon),
+                actions,
             },
             latents,
             encode: begun.elapsed(),
             refine: std::time::Duration::ZERO,
         };
-        self.action = Some(action);
+        self.planned = Some(plan.clone());
         Ok(plan)
     }
 
@@ -257,6 +277,7 @@ impl Policy for InfoConPolicy {
         let networks = apply(self.networks.clone(), weights, Path::new(IN_MEMORY))?;
         self.tracker = self.tracker.with_model(networks.discovery.clone());
         self.networks = networks;
+        self.planned = None;
         self.weights = weights.clone();
         Ok(())
     }

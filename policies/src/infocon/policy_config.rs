@@ -32,8 +32,11 @@ pub struct InfoConPolicyConfig {
     /// Concepts in the order in which the demonstrations go through them: the goal that stands for
     /// the task itself.
     pub order: Vec<u32>,
-    /// Actions per chunk. The policy decides on one action per observation, as in the papers; the
-    /// chunk repeats it, so that the robot is not left without actions while the next is planned.
+    /// Ticks from an observation to the action that is decided on in it: as long as a plan takes to
+    /// reach the robot. The actions before it were decided on earlier.
+    pub delay: usize,
+    /// Actions per chunk, more than `delay`. The policy decides on one action per observation, as in
+    /// the papers; the chunk repeats it after that, for the case that the next one is late.
     pub horizon: usize,
     /// Actions per second for which the policy was trained.
     pub rate_hz: f64,
@@ -88,8 +91,8 @@ impl InfoConPolicyConfig {
                 (state_dim, TCP_DELTA_DIM)
             ));
         }
-        if self.horizon == 0 || self.expected_steps == 0 {
-            return Some("horizon and expected_steps must be positive".into());
+        if self.horizon <= self.delay || self.expected_steps == 0 {
+            return Some("horizon must be more than delay, and expected_steps positive".into());
         }
         let concepts = self.discovery.concepts;
         if self.order.is_empty() || self.order.iter().any(|&id| id as usize >= concepts) {

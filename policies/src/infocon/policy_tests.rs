@@ -49,6 +49,7 @@ fn config() -> InfoConPolicyConfig {
         discovery,
         expected_steps: 8,
         order: vec![2, 0],
+        delay: 1,
         horizon: 2,
         rate_hz: 20.0,
         translation_scale: 0.02,
@@ -105,10 +106,14 @@ fn the_task_and_its_concepts_are_goals() -> Result<(), PolicyError> {
     ));
     for (goal, states) in [(concepts(1, &[2, 0]), true), (concepts(2, &[1]), false)] {
         policy.reset(&goal)?;
+        let mut last: Option<Vec<f32>> = None;
         for tick in 0..6 {
             let plan = policy.plan(&observation(tick), BUDGET)?;
             assert_eq!((plan.chunk.goal_id, plan.chunk.generation), (goal.id, 3));
             assert_eq!(plan.chunk.actions.len(), 14);
+            let (before, decided) = plan.chunk.actions.split_at(7);
+            assert_eq!(before, last.as_deref().unwrap_or(decided));
+            last = Some(decided.to_vec());
             let names = plan.latents.iter().map(|latent| latent.name.as_str());
             let names = names.collect::<Vec<_>>();
             assert_eq!(names.contains(&"key_states"), states);

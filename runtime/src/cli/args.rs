@@ -376,16 +376,20 @@ pub struct BenchArgs {
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// For `maze` and `hilp`.
+    /// For `maze`, `hilp` and `infocon`.
     #[cfg(feature = "sim")]
     #[command(flatten)]
     pub play: PlayBenchArgs,
+    /// For `infocon`.
+    #[cfg(feature = "sim")]
+    #[command(flatten)]
+    pub infocon: ConceptArgs,
 }
 
-/// Flags of `bench maze` and `bench hilp`.
+/// Flags of `bench maze`, `bench hilp` and `bench infocon`.
 #[cfg(feature = "sim")]
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options of `maze` and `hilp`")]
+#[command(next_help_heading = "Options of `maze`, `hilp` and `infocon`")]
 pub struct PlayBenchArgs {
     /// The map of `maze`.
     #[arg(long, value_enum, default_value_t)]
@@ -403,7 +407,7 @@ pub struct PlayBenchArgs {
     /// Seed of play, training and evaluation in the `maze`; first seed of training for `hilp`.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
-    /// Seeds of training for `hilp`.
+    /// Seeds of training for `hilp` and `infocon`.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     pub seeds: u64,
     /// Episodes per cell of the table of `hilp`.
@@ -413,6 +417,19 @@ pub struct PlayBenchArgs {
     /// `runs/hilp-tabletop` by default.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Flags of `bench infocon`; `--config`, `--seed` and `--out` are those of `maze`.
+#[cfg(feature = "sim")]
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of `infocon` (beside --config, --seed, --seeds and --out)")]
+pub struct ConceptArgs {
+    /// Tasks, separated by commas; those of the configuration by default.
+    #[arg(long, value_delimiter = ',', value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// Episodes per task, seed and policy.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub trials: usize,
 }
 
 /// Maps of mazes.
@@ -440,7 +457,7 @@ pub enum MazeVariant {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchName {
-    /// All of the below but `mdt`, `train`, `learner`, `maze` and `hilp`, which take minutes.
+    /// All of the below but `mdt`, `train`, `learner`, `maze`, `hilp` and `infocon`, which take minutes.
     #[default]
     All,
     /// What the runtime itself costs per control tick.
@@ -468,6 +485,10 @@ pub enum BenchName {
     /// task, and rewards earned without being trained for.
     #[cfg(feature = "sim")]
     Hilp,
+    /// InfoCon trained on demonstrations: success guided by discovered key states against true ones
+    /// and none, and agreement of segments with the true parts of the tasks.
+    #[cfg(feature = "sim")]
+    Infocon,
 }
 
 /// Flags of `import`.

@@ -3,6 +3,8 @@
 #[cfg(feature = "sim")]
 mod hilp;
 #[cfg(feature = "sim")]
+mod infocon;
+#[cfg(feature = "sim")]
 mod learner;
 #[cfg(feature = "sim")]
 mod maze;
@@ -78,6 +80,10 @@ pub fn bench(args: &BenchArgs) -> Result<ExitStatus, Failure> {
     #[cfg(feature = "sim")]
     if args.name == BenchName::Hilp {
         status = hilp::hilp(args, &mut figures)?;
+    }
+    #[cfg(feature = "sim")]
+    if args.name == BenchName::Infocon {
+        status = infocon::infocon(args, &mut figures)?;
     }
     if status == ExitStatus::Interrupted {
         return Ok(status);

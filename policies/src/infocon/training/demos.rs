@@ -15,7 +15,7 @@ use crate::infocon::window::Windows;
 use crate::mdt::Statistics;
 
 /// Ticks that a true part lasts at least: shorter ones belong to what is before them.
-const LEAST_TICKS: usize = 3;
+const LEAST_TICKS: usize = 2;
 
 /// One demonstration.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,8 @@ pub struct Demos {
 pub type Targets = Vec<(Vec<f32>, Vec<f32>)>;
 
 impl Demos {
-    /// From raw states. With `statistics` of others they are normalised by those.
+    /// From raw states. The action that is learned in a state is the one `delay` ticks later: what a
+    /// robot can still do about it. With `statistics` of others, states are normalised by those.
     ///
     /// # Errors
     /// If there is no demonstration, or numbers do not fit together or are not finite.
@@ -60,6 +61,7 @@ impl Demos {
         mut episodes: Vec<Episode>,
         state_dim: usize,
         action_dim: usize,
+        delay: usize,
         statistics: Option<Statistics>,
     ) -> Result<Self, InfoConError> {
         if episodes.is_empty() || state_dim == 0 || action_dim == 0 {
@@ -86,6 +88,11 @@ impl Demos {
                 let what = "numbers of states, actions and phases";
                 return Err(InfoConError::input(what, found, expected));
             }
+            let late = (0..steps).flat_map(|step| {
+                let step = (step + delay).min(steps - 1);
+                &episode.actions[step * action_dim..(step + 1) * action_dim]
+            });
+            episode.actions = late.copied().collect();
             episode.phases = steady(&episode.phases, LEAST_TICKS);
         }
         let statistics = statistics.unwrap_or_else(|| {

@@ -15,7 +15,7 @@ fn demos() -> Result<Demos, InfoConError> {
         actions: (0..long).map(|t| if t < 4 { 1.0 } else { -1.0 }).collect(),
         phases: (0..long).map(|t| if t < 4 { 2 } else { 5 }).collect(),
     };
-    Demos::new(vec![episode(8), episode(9)], 2, 1, None)
+    Demos::new(vec![episode(8), episode(9)], 2, 1, 0, None)
 }
 
 fn config() -> InfoConConfig {
@@ -62,6 +62,18 @@ fn true_parts_count_up_and_end_where_they_end() -> Result<(), InfoConError> {
 }
 
 #[test]
+fn actions_come_later_by_the_delay() -> Result<(), InfoConError> {
+    let episode = Episode {
+        states: vec![0.0; 4],
+        actions: vec![1.0, 2.0, 3.0],
+        phases: Vec::new(),
+    };
+    let demos = Demos::new(vec![episode], 1, 1, 1, None)?;
+    assert_eq!(demos.episodes()[0].actions, [2.0, 3.0, 3.0]);
+    Ok(())
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let episode = |states: usize, actions: usize, phases: usize| Episode {
         states: vec![0.0; states],
@@ -77,10 +89,10 @@ fn what_does_not_fit_is_refused() {
             ..episode(4, 1, 1)
         },
     ] {
-        assert!(Demos::new(vec![bad], 2, 1, None).is_err());
+        assert!(Demos::new(vec![bad], 2, 1, 0, None).is_err());
     }
-    assert!(Demos::new(Vec::new(), 2, 1, None).is_err());
-    assert!(Demos::new(vec![episode(6, 2, 0)], 2, 1, None).is_ok());
+    assert!(Demos::new(Vec::new(), 2, 1, 0, None).is_err());
+    assert!(Demos::new(vec![episode(6, 2, 0)], 2, 1, 0, None).is_ok());
 }
 
 /// A run that is stopped, in pre-training or later, ends where an uninterrupted one does.

@@ -32,6 +32,10 @@ use crate::cli::args::TrainArgs;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::{interrupt, progress_bar};
 
+/// Ticks from an observation to the first action that it can still decide on: what the runtime counts
+/// for a plan in lockstep.
+const DELAY: usize = 1;
+
 /// Content of a training configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,7 +56,7 @@ pub struct InfoConFile {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sizes {
-    /// Concepts.
+    /// Concepts; 0 for as many as the expert has true parts of the task.
     pub concepts: usize,
     /// Width of all networks.
     pub width: usize,
@@ -79,7 +83,7 @@ pub struct Sizes {
 impl Default for Sizes {
     fn default() -> Self {
         Self {
-            concepts: 4,
+            concepts: 0,
             width: 64,
             heads: 4,
             hidden: 128,
@@ -183,7 +187,8 @@ impl<'a> TaskWork<'a> {
             return Ok(None);
         };
         let (state_dim, action_dim) = widths();
-        let demos = Demos::new(episodes, state_dim, action_dim, None).map_err(Failure::input)?;
+        let demos =
+            Demos::new(episodes, state_dim, action_dim, DELAY, None).map_err(Failure::input)?;
         println!(
             "{task}: {} demonstrations, {} to {} ticks, {} true parts",
             demos.episodes().len(),
@@ -214,7 +219,10 @@ impl<'a> TaskWork<'a> {
             reconstruction_layers: reconstruction,
             future_layers: future,
             action_layers: action,
-            concepts: sizes.concepts,
+            concepts: match sizes.concepts {
+                0 => self.demos.phases().len(),
+                concepts => concepts,
+            },
             key_dim: sizes.key_dim,
             parameter_dim: sizes.key_dim,
             temperature: sizes.temperature,
@@ -306,7 +314,8 @@ impl<'a> TaskWork<'a> {
             order: order(&self.demos, &labels, discovery.concepts),
             discovery,
             policy,
-            horizon: 6,
+            delay: DELAY,
+            horizon: DELAY + 1,
             rate_hz: 1e9 / CONTROL_PERIOD_NANOS as f64,
             translation_scale: TRANSLATION_SCALE,
             rotation_scale: ROTATION_SCALE,
