@@ -3,6 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::kernels::inference::rms_norm;
 use super::kernels::{Affine, group_norm, layer_norm};
 
 /// Layer norm over the last axis, with an optional bias. Epsilon 1e-5.
@@ -111,8 +112,13 @@ impl RmsNorm {
 
     /// `[batch, tokens, width]`, same shape out.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let rms = input.clone().square().mean_dim(2).sqrt().clamp_min(1e-8);
-        input / rms * self.g.val().unsqueeze()
+        /// Keeps a token of zeros from becoming NaN.
+        const LEAST: f32 = 1e-8;
+        let gain = self.g.val();
+        rms_norm(&input, &gain, LEAST).unwrap_or_else(|| {
+            let rms = input.clone().square().mean_dim(2).sqrt();
+            input / rms.clamp_min(LEAST) * gain.unsqueeze()
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use burn::nn::{Linear, Relu};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::kernels::{Affine, conv2d, group_norm};
+use super::kernels::inference::max_pool;
+use super::kernels::{Affine, KeptFilter, conv2d_kept, group_norm};
 use super::linear::{linear, linear_default};
 use super::norm::GroupNorm;
 use super::pooling::SpatialSoftmax;
@@ -104,6 +105,9 @@ pub struct Conv {
     pub stride: usize,
     /// Zero padding on each side.
     pub padding: usize,
+    /// The weight as the inner loops read it.
+    #[module(skip)]
+    pub kept: KeptFilter,
 }
 
 impl Conv {
@@ -124,12 +128,14 @@ impl Conv {
             weight,
             stride,
             padding: kernel / 2,
+            kept: KeptFilter::default(),
         }
     }
 
     /// `[batch, height, width, in]` to `[batch, .., .., out]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        conv2d(input, self.weight.val(), self.stride, self.padding)
+        let kernel = self.weight.val();
+        conv2d_kept(input, kernel, self.stride, self.padding, &self.kept)
     }
 }
 
@@ -298,9 +304,10 @@ impl ResNet {
             .1
             .forward(self.backbone.0.forward(images), true);
         match &self.backbone.3 {
-            Some(pool) => pool
-                .forward(hidden.permute([0, 3, 1, 2]))
-                .permute([0, 2, 3, 1]),
+            Some(pool) => max_pool(&hidden, 3, 2, 1).unwrap_or_else(|| {
+                pool.forward(hidden.permute([0, 3, 1, 2]))
+                    .permute([0, 2, 3, 1])
+            }),
             None => hidden,
         }
     }

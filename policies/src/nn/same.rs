@@ -79,6 +79,7 @@ mod tests {
             weight: Param::from_tensor(Tensor::ones([1, 1, 3, 3], &device)),
             stride: 2,
             padding: 1,
+            kept: crate::nn::kernels::KeptFilter::default(),
         };
         let ones = Tensor::ones([1, 4, 4, 1], &device);
         assert_eq!(vec(conv_same(&layer, ones)), [9.0, 6.0, 6.0, 4.0]);

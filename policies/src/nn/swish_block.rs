@@ -3,9 +3,10 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData, activation::silu};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attention::{Sight, attend_rows};
+use super::kernels::{gated_residual, swish_gate};
 use super::linear::{dense, linear_xavier};
 use super::norm::RmsNorm;
 
@@ -72,9 +73,7 @@ impl SwishGate {
 
     /// `[batch, tokens, width] -> [batch, tokens, hidden]`.
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
-        let both = dense(&self.project, input);
-        let hidden = both.dims()[2] / 2;
-        both.clone().narrow(2, 0, hidden) * silu(both.narrow(2, hidden, hidden))
+        swish_gate(dense(&self.project, input))
     }
 }
 
@@ -87,6 +86,13 @@ pub struct Identity;
 pub struct LayerScale {
     /// Gain, `[width]`.
     pub gamma: Param<Tensor<1>>,
+}
+
+impl LayerScale {
+    /// `[1, 1, width]`.
+    fn gate(&self) -> Tensor<3> {
+        self.gamma.val().unsqueeze()
+    }
 }
 
 /// One block.
@@ -146,10 +152,10 @@ impl SwishBlock {
     pub fn forward_scaled(&self, input: Tensor<3>, factors: Option<&Tensor<3>>) -> Tensor<3> {
         let normal = self.pre_norm_attn.forward(input.clone());
         let attended = self.attn.forward(normal, factors);
-        let input = input + attended * self.layer_scale_attn.gamma.val().unsqueeze();
+        let input = gated_residual(input, attended, self.layer_scale_attn.gate());
         let (gate, _, down) = &self.mlp;
         let fed = dense(down, gate.forward(self.pre_norm_mlp.forward(input.clone())));
-        input + fed * self.layer_scale_mlp.gamma.val().unsqueeze()
+        gated_residual(input, fed, self.layer_scale_mlp.gate())
     }
 }
 

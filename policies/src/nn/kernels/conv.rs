@@ -1,5 +1,7 @@
 //! Convolution of channels-last images.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
@@ -7,6 +9,7 @@ use burn::backend::{Flex, flex::FlexTensor};
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
+use super::conv_tiles::Filter;
 use super::flex::{plain, primitive, tracked, with_values};
 use super::record::record;
 
@@ -32,6 +35,20 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
+    fn of(images: &Tensor<4>, kernel: &Tensor<4>, stride: usize, padding: usize) -> Self {
+        let [batch, height, width, channels] = images.dims();
+        let [out_channels, _, side, _] = kernel.dims();
+        Self {
+            batch,
+            height,
+            width,
+            channels,
+            out_channels,
+            kernel: side,
+            stride,
+            padding,
+        }
+    }
     fn out(&self, size: usize) -> usize {
         (size + 2 * self.padding)
             .checked_sub(self.kernel)
@@ -65,19 +82,69 @@ impl ConvShape {
 /// `images` (`[batch, height, width, in]`) convolved with `kernel` (`[out, in, side, side]`) to
 /// `[batch, .., .., out]`.
 pub fn conv2d(images: Tensor<4>, kernel: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
-    let [batch, height, width, channels] = images.dims();
-    let [out_channels, _, side, _] = kernel.dims();
-    let shape = ConvShape {
-        batch,
-        height,
-        width,
-        channels,
-        out_channels,
-        kernel: side,
-        stride,
-        padding,
-    };
+    let shape = ConvShape::of(&images, &kernel, stride, padding);
     on_cpu(&images, &kernel, shape).unwrap_or_else(|| composed(images, kernel, shape))
+}
+
+/// [`conv2d`], but where no gradients are taken the kernel is kept as the inner loops read it for the
+/// next call.
+pub fn conv2d_kept(
+    images: Tensor<4>,
+    kernel: Tensor<4>,
+    stride: usize,
+    padding: usize,
+    kept: &KeptFilter,
+) -> Tensor<4> {
+    kept.conv2d(&images, &kernel, stride, padding)
+        .unwrap_or_else(|| conv2d(images, kernel, stride, padding))
+}
+
+/// A kernel as the inner loops read it, and the one that it was made of, which therefore cannot change
+/// in its place.
+#[derive(Debug, Default)]
+pub struct KeptFilter(Mutex<Option<(FlexTensor, Arc<Filter>)>>);
+
+impl Clone for KeptFilter {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.lock().clone()))
+    }
+}
+
+impl KeptFilter {
+    fn lock(&self) -> MutexGuard<'_, Option<(FlexTensor, Arc<Filter>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn conv2d(
+        &self,
+        images: &Tensor<4>,
+        kernel: &Tensor<4>,
+        stride: usize,
+        padding: usize,
+    ) -> Option<Tensor<4>> {
+        if images.is_autodiff() || kernel.is_autodiff() {
+            return None;
+        }
+        let shape = ConvShape::of(images, kernel, stride, padding);
+        let (images, kernel) = (plain(images)?, plain(kernel)?);
+        let filter = self.filter(&kernel, shape);
+        let output = with_values(&images, |images| shape.forward(images, &filter));
+        let output = primitive(output, &shape.output());
+        Some(Tensor::from_primitive::<Flex>(output))
+    }
+
+    fn filter(&self, kernel: &FlexTensor, shape: ConvShape) -> Arc<Filter> {
+        let mut kept = self.lock();
+        if let Some((of, filter)) = &*kept
+            && Arc::ptr_eq(&of.data_arc(), &kernel.data_arc())
+            && of.layout() == kernel.layout()
+        {
+            return filter.clone();
+        }
+        let filter = Arc::new(with_values(kernel, |kernel| shape.filter(kernel)));
+        *kept = Some((kernel.clone(), filter.clone()));
+        filter
+    }
 }
 
 /// The same out of burn's operations.

@@ -21,6 +21,7 @@ mod conv_tiles;
 mod flex;
 pub mod gelu;
 mod in_place;
+pub mod inference;
 mod lanes;
 pub mod layer_norm;
 mod layer_norm_cpu;
@@ -29,13 +30,14 @@ mod norm_cpu;
 pub mod packed;
 mod record;
 pub mod residual;
+pub mod swish;
 #[cfg(test)]
 mod tests;
 
 pub use attention::{attend_cross, attend_self};
 pub use attention_cpu::Sight;
 pub(crate) use attention_cpu::{AttentionShape, Layout};
-pub use conv::{ConvShape, conv2d};
+pub use conv::{ConvShape, KeptFilter, conv2d, conv2d_kept};
 pub(crate) use flex::plain;
 pub use gelu::{Gelu, gelu, gelu_in_place};
 pub(crate) use in_place::{in_place, square_sum};
@@ -44,3 +46,4 @@ pub(crate) use layer_norm_cpu::normalise;
 pub use norm::{Affine, group_norm};
 pub use packed::{Packed, Part, Precision, Scratch};
 pub use residual::gated_residual;
+pub use swish::swish_gate;

@@ -147,6 +147,31 @@ fn gelu_and_gradient() {
 }
 
 #[test]
+fn swish_gate_and_gradient() {
+    let device = Device::flex().autodiff();
+    let input = random([2, 30, 40], 1, &device) * 3.0;
+    let input = Tensor::<3>::from_inner(input.inner()).require_grad();
+    let ours = everything(super::swish::on_cpu(&input).unwrap(), &[&input]);
+    let theirs = everything(super::swish::composed(input.clone()), &[&input]);
+    same(&ours, &theirs);
+}
+
+#[test]
+fn kept_kernels_are_made_anew_when_they_change() {
+    let device = Device::flex().autodiff();
+    let images = random([2, 8, 8, 3], 1, &device).inner();
+    let kept = super::KeptFilter::default();
+    for seed in [2, 3] {
+        let kernel = random([4, 3, 3, 3], seed, &device).inner();
+        let plain = vec(super::conv2d(images.clone(), kernel.clone(), 2, 1));
+        for kept in [&kept, &kept, &kept.clone()] {
+            let output = super::conv2d_kept(images.clone(), kernel.clone(), 2, 1, kept);
+            assert_eq!(vec(output), plain);
+        }
+    }
+}
+
+#[test]
 fn layer_norm_and_gradients() {
     let device = Device::flex().autodiff();
     for rows in [1, 3] {
