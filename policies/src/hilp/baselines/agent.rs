@@ -42,6 +42,11 @@ impl BaselineAgent {
         &self.networks
     }
 
+    /// Changes the learning rate of the updates to come.
+    pub const fn set_learning_rate(&mut self, rate: f32) {
+        self.config.learning_rate = rate;
+    }
+
     /// The optimiser, for its state.
     pub const fn optimiser(&self) -> &AdamW {
         &self.optimiser

@@ -18,6 +18,9 @@ pub struct PlayTraining {
     pub goals: GoalMix,
     /// Discount of successor features (zero-shot variant).
     pub successor_discount: f32,
+    /// Whether the learning rate falls to nothing over the run, along half a cosine. Not for the
+    /// zero-shot variant.
+    pub cosine: bool,
     /// Seed of everything random.
     pub seed: u64,
     /// Updates between checkpoints.
@@ -33,6 +36,7 @@ impl Default for PlayTraining {
             batch: 256,
             goals: GoalMix::default(),
             successor_discount: 0.98,
+            cosine: false,
             seed: 0,
             checkpoint_every: 1000,
             report_every: 100,
@@ -41,6 +45,15 @@ impl Default for PlayTraining {
 }
 
 impl PlayTraining {
+    /// Share of the learning rate that is left for an update.
+    pub fn learning_rate_left(&self, step: u64) -> f32 {
+        if !self.cosine {
+            return 1.0;
+        }
+        let done = step as f32 / self.steps.max(1) as f32;
+        0.5 * (1.0 + (std::f32::consts::PI * done.min(1.0)).cos())
+    }
+
     /// What is wrong for training a variant on data, if anything.
     pub fn problem(&self, variant: &VariantConfig, data: &PlayData) -> Option<String> {
         if let Some(problem) = variant.problem() {
@@ -74,5 +87,24 @@ impl PlayTraining {
             ));
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_learning_rate_falls_if_it_is_told_to() {
+        let falling = PlayTraining {
+            cosine: true,
+            steps: 100,
+            ..PlayTraining::default()
+        };
+        let left = [0, 50, 100, 200].map(|step| falling.learning_rate_left(step));
+        for (left, want) in left.into_iter().zip([1.0, 0.5, 0.0, 0.0]) {
+            assert!((left - want).abs() < 1e-6, "{left}");
+        }
+        assert_eq!(PlayTraining::default().learning_rate_left(50), 1.0);
     }
 }

@@ -80,6 +80,19 @@ impl Learner {
         }
     }
 
+    /// Sets what is left of the learning rate of `config`.
+    pub fn pace(&mut self, config: &VariantConfig, left: f32) {
+        match (self, config) {
+            (Self::Skills(agent), VariantConfig::GoalConditioned(config)) => {
+                agent.set_learning_rate(config.learning_rate * left);
+            }
+            (Self::Baseline(agent), VariantConfig::Baseline(config)) => {
+                agent.set_learning_rate(config.learning_rate * left);
+            }
+            _ => {}
+        }
+    }
+
     /// What acting needs, without gradients.
     pub fn acting(&self) -> Acting {
         match self {

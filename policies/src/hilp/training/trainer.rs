@@ -239,6 +239,8 @@ impl<'a> PlayTrainer<'a> {
     fn advance(&mut self) -> Result<Numbers, LearnError> {
         let mut rng = stream(self.train.seed, self.step);
         let picked = self.data.pick(&self.sampler, self.train.batch, &mut rng);
+        let left = self.train.learning_rate_left(self.step);
+        self.learner.pace(&self.network, left);
         let (train, device) = (&self.train, &self.device);
         self.learner
             .update(self.data, &picked, train, &mut rng, device)

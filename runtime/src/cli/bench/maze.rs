@@ -105,7 +105,9 @@ fn settings(args: &PlayBenchArgs) -> anyhow::Result<MazeFile> {
         None => MazeFile {
             network: network(args.variant),
             train: PlayTraining {
+                steps: 12_000,
                 batch: 256,
+                cosine: true,
                 checkpoint_every: 1000,
                 report_every: 200,
                 ..PlayTraining::default()
@@ -138,6 +140,14 @@ fn network(variant: MazeVariant) -> VariantConfig {
             skill_dim: SKILL_DIM,
             value_hidden: vec![WIDTH; 2],
             actor_hidden: vec![WIDTH; 2],
+            learning_rate: 1e-3,
+            target_rate: 0.02,
+            // The farther, the less a step counts: distances in a maze with loops fit no plane
+            // otherwise.
+            discount: 0.97,
+            skill_discount: 0.9,
+            skill_expectile: 0.95,
+            skill_temperature: 50.0,
             ..SkillConfig::default()
         }),
         MazeVariant::ZeroShot => VariantConfig::ZeroShot(ZeroShotConfig {
