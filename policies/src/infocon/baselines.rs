@@ -55,8 +55,8 @@ pub fn change_points(states: &[f32], width: usize, segments: usize) -> Vec<usize
         let mut next = vec![f64::INFINITY; steps + 1];
         let mut begin_of = vec![0; steps + 1];
         for end in count..=steps {
-            for begin in count - 1..end {
-                let total = least[begin] + cost(begin, end);
+            for (begin, before) in least.iter().enumerate().take(end).skip(count - 1) {
+                let total = before + cost(begin, end);
                 if total < next[end] {
                     (next[end], begin_of[end]) = (total, begin);
                 }

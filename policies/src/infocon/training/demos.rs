@@ -14,8 +14,8 @@ use crate::infocon::segments::{key_steps, steady};
 use crate::infocon::window::Windows;
 use crate::mdt::Statistics;
 
-/// Ticks that a true part lasts at least: shorter ones belong to what is before them.
-const LEAST_TICKS: usize = 2;
+/// Ticks that a part of a task lasts at least: shorter ones belong to what is before them.
+pub const LEAST_TICKS: usize = 3;
 
 /// One demonstration.
 #[derive(Clone, Debug, PartialEq)]

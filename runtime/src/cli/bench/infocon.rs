@@ -13,7 +13,7 @@ use cerebellum_policies::device::{self, OpenDevice};
 use cerebellum_policies::infocon::InfoCon;
 use cerebellum_policies::infocon::baselines::{KMeans, change_points, uniform};
 use cerebellum_policies::infocon::segments::{agreement, boundaries, steady};
-use cerebellum_policies::infocon::training::{Demos, Guidance};
+use cerebellum_policies::infocon::training::{Demos, Guidance, LEAST_TICKS};
 use cerebellum_sim::Split;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -31,8 +31,6 @@ use crate::run::brain::Brain;
 const HELD_OUT: usize = 100;
 /// Steps that boundaries may be apart.
 const TOLERANCE: usize = 5;
-/// Steps that a segment lasts at least, whoever found it.
-const LEAST_TICKS: usize = 3;
 /// First seed of the episodes of success: none of the evaluation split's demonstrations above.
 const FIRST_EPISODE: u64 = 1000;
 /// Least F1 that is asked for, and the points of success that may be lost against the true parts.
