@@ -158,6 +158,15 @@ impl Brain {
                 let config = HilpOnlineConfig::default();
                 Box::new(HilpOnline::new(package, config, device)?)
             }
+            Network::Grif { .. } | Network::InfoCon { .. } => {
+                return Err(BrainError::Policy(PolicyError::Setting {
+                    name: "learn".into(),
+                    reason: format!(
+                        "a policy of family {} does not learn on the robot yet: turn learning off",
+                        spec.family
+                    ),
+                }));
+            }
             _ => {
                 let language = self.language.clone();
                 let config = OnlineConfig::default();

@@ -7,12 +7,7 @@ pub mod stages;
 mod tests;
 
 pub use config::InfoConTraining;
-<<<<<<< ours
-pub use demos::{Demos, Episode, Guidance};
-=======
 pub use demos::{Demos, Episode, Guidance, LEAST_TICKS};
-pub use run::{Run, RunProgress, RunSettings, Stage};
->>>>>>> theirs
 pub use stages::{DiscoveryStage, PolicyStage};
 
 pub use crate::training::run::{Run, RunProgress, RunSettings, Stage};
