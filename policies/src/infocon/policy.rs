@@ -277,7 +277,10 @@ impl Policy for InfoConPolicy {
         let networks = apply(self.networks.clone(), weights, Path::new(IN_MEMORY))?;
         self.tracker = self.tracker.with_model(networks.discovery.clone());
         self.networks = networks;
-        self.planned = None;
+        // The present tick is decided on anew.
+        if self.planned.take().is_some() {
+            self.decided.pop();
+        }
         self.weights = weights.clone();
         Ok(())
     }
