@@ -15,7 +15,7 @@ use cerebellum_tests::{Raw, Running, Watch, free_endpoint, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than pass while the stranger does all this, however fast a button is pressed.
-const EPISODES: &str = "16";
+const EPISODES: &str = "32";
 /// How long the flood lasts.
 const FLOOD: Duration = Duration::from_secs(4);
 
