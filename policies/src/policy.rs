@@ -52,6 +52,29 @@ pub struct PolicySpec {
     pub rotation_scale: f64,
 }
 
+/// Why rate and scales of a policy's actions cannot be used, if so.
+pub(crate) fn scales_problem(scales: [f64; 3]) -> Option<String> {
+    let positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
+    (!scales.iter().all(positive)).then(|| "rate_hz and the scales must be positive".into())
+}
+
+/// A vector of one observation that is worth watching.
+pub(crate) fn latent(
+    observation: &Observation,
+    generation: u64,
+    name: &str,
+    values: Vec<f32>,
+) -> LatentSample {
+    LatentSample {
+        stamp: observation.stamp,
+        tick: observation.tick,
+        generation,
+        name: name.into(),
+        shape: vec![values.len() as u32],
+        values,
+    }
+}
+
 /// How much a plan may cost. Planning is an anytime computation: it stops at whichever bound comes
 /// first and returns the best chunk so far.
 #[derive(Clone, Copy, Debug)]

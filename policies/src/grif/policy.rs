@@ -22,7 +22,7 @@ use crate::host;
 use crate::language::SentenceEncoder;
 use crate::mdt::Statistics;
 use crate::mdt::inputs::{robot_state, square_pixels};
-use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
+use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights, latent};
 
 /// A policy ready to plan. Owns its copy of the weights.
 ///
@@ -164,14 +164,7 @@ impl GrifPolicy {
     }
 
     fn latent(&self, observation: &Observation, name: &str, values: Vec<f32>) -> LatentSample {
-        LatentSample {
-            stamp: observation.stamp,
-            tick: observation.tick,
-            generation: self.weights.generation,
-            name: name.into(),
-            shape: vec![values.len() as u32],
-            values,
-        }
+        latent(observation, self.weights.generation, name, values)
     }
 
     fn goal_picture(&self, goal: &Goal) -> Result<TaskInput, PolicyError> {

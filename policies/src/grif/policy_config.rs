@@ -11,7 +11,7 @@ use super::mlp::MlpConfig;
 use super::resnet::{Fusion, PoolingKind, ResNetV1Config};
 use super::task_encoder::TaskEncoderConfig;
 use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
-use crate::policy::{CameraSpec, PolicySpec};
+use crate::policy::{CameraSpec, PolicySpec, scales_problem};
 
 /// Everything about a GRIF policy that is not in its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,9 +151,7 @@ impl GrifPolicyConfig {
         if let Some(problem) = self.actions.problem(width) {
             return Some(format!("actions: {problem}"));
         }
-        let scales = [self.rate_hz, self.translation_scale, self.rotation_scale];
-        let positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
-        (!scales.iter().all(positive)).then(|| "rate_hz and the scales must be positive".into())
+        scales_problem([self.rate_hz, self.translation_scale, self.rotation_scale])
     }
 
     /// What the policy needs and gives.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ObservationShape;
 use super::variant::VariantConfig;
 use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
-use crate::policy::{CameraSpec, PolicySpec};
+use crate::policy::{CameraSpec, PolicySpec, scales_problem};
 
 /// What the networks read of an observation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,11 +152,8 @@ impl HilpConfig {
             );
         }
         let scales = [self.rate_hz, self.translation_scale, self.rotation_scale];
-        if scales
-            .iter()
-            .any(|scale| !(scale.is_finite() && *scale > 0.0))
-        {
-            return Some("rate_hz and the scales must be positive".into());
+        if let Some(problem) = scales_problem(scales) {
+            return Some(problem);
         }
         if matches!(self.network, VariantConfig::Baseline(_)) && self.midpoints.is_some() {
             return Some("midpoints: a baseline has no distances to plan with".into());

@@ -21,7 +21,7 @@ use crate::checkpoint::package::IN_MEMORY;
 use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
 use crate::mdt::Statistics;
-use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
+use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights, latent};
 
 /// Candidates whose φ is computed at once.
 const AT_ONCE: usize = 1024;
@@ -74,14 +74,7 @@ impl HilpPolicy {
     }
 
     fn latent(&self, observation: &Observation, name: &str, values: Vec<f32>) -> LatentSample {
-        LatentSample {
-            stamp: observation.stamp,
-            tick: observation.tick,
-            generation: self.weights.generation,
-            name: name.into(),
-            shape: vec![values.len() as u32],
-            values,
-        }
+        latent(observation, self.weights.generation, name, values)
     }
 }
 

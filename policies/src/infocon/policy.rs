@@ -17,7 +17,7 @@ use crate::checkpoint::{PolicyPackage, apply};
 use crate::error::PolicyError;
 use crate::mdt::Statistics;
 use crate::mdt::inputs::robot_state;
-use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
+use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights, latent};
 
 /// A policy ready to plan. Owns its copy of the weights.
 ///
@@ -216,13 +216,10 @@ impl Policy for InfoConPolicy {
                 let decision = decision.map_err(unusable)?;
                 if !decision.key_states.is_empty() {
                     let width = self.config.state_dim().max(1);
+                    let shape = vec![(decision.key_states.len() / width) as u32, width as u32];
                     latents.push(LatentSample {
-                        stamp: observation.stamp,
-                        tick: observation.tick,
-                        generation,
-                        name: "key_states".into(),
-                        shape: vec![(decision.key_states.len() / width) as u32, width as u32],
-                        values: decision.key_states,
+                        shape,
+                        ..latent(observation, generation, "key_states", decision.key_states)
                     });
                 }
                 decision.action

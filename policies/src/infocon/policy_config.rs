@@ -10,7 +10,7 @@ use super::cotpc::{Cotpc, CotpcConfig};
 use super::error::InfoConError;
 use super::model::InfoCon;
 use crate::mdt::config::TABLETOP_PROPRIOCEPTION;
-use crate::policy::PolicySpec;
+use crate::policy::{PolicySpec, scales_problem};
 
 /// A policy of one task: what discovers its concepts, and what acts on their key states.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,14 +100,7 @@ impl InfoConPolicyConfig {
                 "order: at least one concept, each below {concepts}, expected"
             ));
         }
-        let scales = [self.rate_hz, self.translation_scale, self.rotation_scale];
-        if scales
-            .iter()
-            .any(|scale| !(scale.is_finite() && *scale > 0.0))
-        {
-            return Some("rate_hz and the scales must be positive".into());
-        }
-        None
+        scales_problem([self.rate_hz, self.translation_scale, self.rotation_scale])
     }
 
     /// What the policy needs and gives.

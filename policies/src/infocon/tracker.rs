@@ -11,6 +11,7 @@ use super::model::InfoCon;
 use super::prototypes::Prototypes;
 use super::window::Windows;
 use crate::host;
+use crate::policy::latent;
 
 /// Follows an episode with a trained model.
 ///
@@ -157,15 +158,10 @@ impl ConceptReading {
             ("concept/direction", &self.direction),
             ("concept/key_state", &self.key_state),
         ];
-        let latent = |(name, values): (&str, &[f32])| LatentSample {
-            stamp: observation.stamp,
-            tick: observation.tick,
-            generation,
-            name: name.to_owned(),
-            shape: vec![values.len() as u32],
-            values: values.to_vec(),
-        };
-        parts.into_iter().map(latent).collect()
+        parts
+            .into_iter()
+            .map(|(name, values)| latent(observation, generation, name, values.to_vec()))
+            .collect()
     }
 }
 

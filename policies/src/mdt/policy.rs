@@ -24,7 +24,7 @@ use crate::error::PolicyError;
 use crate::host;
 use crate::language::SentenceEncoder;
 use crate::nn::kernels::Precision;
-use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights};
+use crate::policy::{Plan, PlanBudget, Policy, PolicySpec, Weights, latent};
 
 /// A policy ready to plan. Owns its copy of the weights.
 pub struct MdtPolicy {
@@ -100,7 +100,9 @@ impl MdtPolicy {
     /// If a number of theirs is out of range.
     pub fn with_shortcuts(mut self, shortcuts: Shortcuts) -> Result<Self, PolicyError> {
         shortcuts.check(&self.config.diffusion)?;
-        self.packed = PackedPlanner::new(self.model.denoiser(), shortcuts.precision);
+        if shortcuts.precision != self.shortcuts.precision {
+            self.packed = PackedPlanner::new(self.model.denoiser(), shortcuts.precision);
+        }
         self.shortcuts = shortcuts;
         Ok(self)
     }
@@ -157,12 +159,13 @@ impl MdtPolicy {
     fn latent(&self, observation: &Observation, name: &str, tensor: Tensor<3>) -> LatentSample {
         let shape = tensor.dims();
         LatentSample {
-            stamp: observation.stamp,
-            tick: observation.tick,
-            generation: self.weights.generation,
-            name: name.into(),
             shape: shape.iter().skip(1).map(|&size| size as u32).collect(),
-            values: host::values(tensor),
+            ..latent(
+                observation,
+                self.weights.generation,
+                name,
+                host::values(tensor),
+            )
         }
     }
 }

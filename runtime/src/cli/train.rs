@@ -20,6 +20,7 @@ use cerebellum_policies::mdt::MdtConfig;
 use cerebellum_policies::training::trainer::POLICY_FOLDER;
 use cerebellum_policies::training::{Outcome, TrainConfig, TrainProgress, Trainer};
 use indicatif::ProgressBar;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::args::{TrainArgs, TrainFamily};
@@ -193,26 +194,34 @@ fn keep_settings(folder: &Path, file: &impl Serialize) -> Result<(), Failure> {
 
 fn settings(args: &TrainArgs) -> Result<TrainFile, Failure> {
     let mut file = match &args.config {
-        Some(path) => read(path).map_err(Failure::input)?,
+        Some(path) => read_settings(path, "mdt").map_err(Failure::input)?,
         None => TrainFile::default(),
     };
-    if !args.tasks.is_empty() {
-        file.tasks.clone_from(&args.tasks);
-    }
-    for task in &file.tasks {
-        task.parse::<cerebellum_sim::Task>()
-            .map_err(Failure::input)?;
-    }
+    choose_tasks(&mut file.tasks, args).map_err(Failure::input)?;
     file.demos = args.demos.unwrap_or(file.demos);
     file.train.steps = args.steps.unwrap_or(file.train.steps);
     file.train.seed = args.seed.unwrap_or(file.train.seed);
     Ok(file)
 }
 
-fn read(path: &Path) -> anyhow::Result<TrainFile> {
+/// A training configuration of a family.
+fn read_settings<T: DeserializeOwned>(path: &Path, family: &str) -> anyhow::Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text)
-        .with_context(|| format!("{} is not a training configuration", path.display()))
+    toml::from_str(&text).with_context(|| {
+        let path = path.display();
+        format!("{path} is not a training configuration of the family {family}")
+    })
+}
+
+/// The tasks of the flags, if there are any, in place of those of a configuration; all must be known.
+fn choose_tasks(tasks: &mut Vec<String>, args: &TrainArgs) -> anyhow::Result<()> {
+    if !args.tasks.is_empty() {
+        tasks.clone_from(&args.tasks);
+    }
+    for task in tasks {
+        task.parse::<cerebellum_sim::Task>()?;
+    }
+    Ok(())
 }
 
 fn losses(report: &TrainProgress) -> String {

@@ -31,20 +31,14 @@ pub fn export(folder: &Path) -> Result<StateDict, CheckpointError> {
                     .into(),
             });
         }
-        (None, Network::Grif { .. }) => {
+        (None, Network::Grif { .. } | Network::InfoCon { .. }) => {
             return Err(CheckpointError::Format {
                 path: folder.to_owned(),
-                reason: "a GRIF that was not imported cannot be exported yet: its tensors are in \
-                         weights.safetensors, under this project's names"
-                    .into(),
-            });
-        }
-        (None, Network::InfoCon { .. }) => {
-            return Err(CheckpointError::Format {
-                path: folder.to_owned(),
-                reason: "an InfoCon that was not imported cannot be exported yet: its tensors are \
-                         in weights.safetensors, under this project's names"
-                    .into(),
+                reason: format!(
+                    "a policy of family {} that was not imported cannot be exported yet: its \
+                     tensors are in weights.safetensors, under this project's names",
+                    package.spec().family
+                ),
             });
         }
     };

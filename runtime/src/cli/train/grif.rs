@@ -1,9 +1,7 @@
 //! `cerebellum train --family grif`: from demonstrations of which few have their instruction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use anyhow::Context as _;
 use cerebellum_policies::checkpoint::Card;
 use cerebellum_policies::device;
 use cerebellum_policies::grif::training::data::action_statistics;
@@ -16,7 +14,7 @@ use cerebellum_policies::training::{DemoDataset, Outcome};
 use cerebellum_sim::{CONTROL_PERIOD_NANOS, ROTATION_SCALE, TRANSLATION_SCALE, Task};
 use serde::{Deserialize, Serialize};
 
-use super::keep_settings;
+use super::{choose_tasks, keep_settings, read_settings};
 use crate::cli::args::TrainArgs;
 use crate::cli::demos::{DemoPlan, prepare};
 use crate::cli::exit::{ExitStatus, Failure};
@@ -183,29 +181,14 @@ fn describe(report: &RunProgress) -> String {
 
 fn settings(args: &TrainArgs) -> anyhow::Result<GrifFile> {
     let mut file = match &args.config {
-        Some(path) => read(path)?,
+        Some(path) => read_settings(path, "grif")?,
         None => GrifFile::default(),
     };
-    if !args.tasks.is_empty() {
-        file.tasks.clone_from(&args.tasks);
-    }
-    for task in &file.tasks {
-        task.parse::<Task>()?;
-    }
+    choose_tasks(&mut file.tasks, args)?;
     file.demos = args.demos.unwrap_or(file.demos);
     file.run.steps = args.steps.unwrap_or(file.run.steps);
     file.run.seed = args.seed.unwrap_or(file.run.seed);
     Ok(file)
-}
-
-fn read(path: &Path) -> anyhow::Result<GrifFile> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| {
-        format!(
-            "{} is not a training configuration of the family grif",
-            path.display()
-        )
-    })
 }
 
 fn card(file: &GrifFile, args: &TrainArgs, step: u64, device: &str) -> Card {

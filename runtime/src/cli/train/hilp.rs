@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context as _;
 use cerebellum_policies::checkpoint::Card;
 use cerebellum_policies::device;
 use cerebellum_policies::hilp::HilpConfig;
@@ -18,7 +17,7 @@ use cerebellum_policies::training::{DemoDataset, Outcome, TrainError};
 use cerebellum_sim::{CONTROL_PERIOD_NANOS, ROTATION_SCALE, TRANSLATION_SCALE, Task};
 use serde::{Deserialize, Serialize};
 
-use super::keep_settings;
+use super::{choose_tasks, keep_settings, read_settings};
 use crate::cli::args::{PlayLearner, TrainArgs};
 use crate::cli::demos::{DemoPlan, prepare};
 use crate::cli::exit::{ExitStatus, Failure};
@@ -259,12 +258,7 @@ pub fn policy(file: &HilpFile) -> HilpConfig {
 
 fn settings(args: &TrainArgs) -> anyhow::Result<HilpFile> {
     let mut file = read(args.config.as_deref())?;
-    if !args.tasks.is_empty() {
-        file.tasks.clone_from(&args.tasks);
-    }
-    for task in &file.tasks {
-        task.parse::<Task>()?;
-    }
+    choose_tasks(&mut file.tasks, args)?;
     file.plays = args.demos.unwrap_or(file.plays);
     file.train.steps = args.steps.unwrap_or(file.train.steps);
     file.train.seed = args.seed.unwrap_or(file.train.seed);
@@ -279,13 +273,7 @@ pub fn read(path: Option<&Path>) -> anyhow::Result<HilpFile> {
     let Some(path) = path else {
         return Ok(HilpFile::default());
     };
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| {
-        format!(
-            "{} is not a training configuration of the family hilp",
-            path.display()
-        )
-    })
+    read_settings(path, "hilp")
 }
 
 fn card(file: &HilpFile, args: &TrainArgs, device: &str) -> Card {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use cerebellum_policies::Device;
 use cerebellum_policies::checkpoint::package::Network;
 use cerebellum_policies::checkpoint::{Card, PolicyPackage, collect};
@@ -27,7 +27,7 @@ use cerebellum_sim::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::keep_settings;
+use super::{choose_tasks, keep_settings, read_settings};
 use crate::cli::args::TrainArgs;
 use crate::cli::exit::{ExitStatus, Failure};
 use crate::cli::{interrupt, progress_bar};
@@ -473,12 +473,7 @@ fn settings(args: &TrainArgs) -> anyhow::Result<InfoConFile> {
         Some(path) => read(path)?,
         None => InfoConFile::default(),
     };
-    if !args.tasks.is_empty() {
-        file.tasks.clone_from(&args.tasks);
-    }
-    for task in &file.tasks {
-        task.parse::<Task>()?;
-    }
+    choose_tasks(&mut file.tasks, args)?;
     file.demos = args.demos.unwrap_or(file.demos);
     file.train.policy_steps = args.steps.unwrap_or(file.train.policy_steps);
     file.train.seed = args.seed.unwrap_or(file.train.seed);
@@ -493,11 +488,5 @@ fn settings(args: &TrainArgs) -> anyhow::Result<InfoConFile> {
 /// # Errors
 /// If it cannot be read or is none.
 pub fn read(path: &Path) -> anyhow::Result<InfoConFile> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| {
-        format!(
-            "{} is not a training configuration of the family infocon",
-            path.display()
-        )
-    })
+    read_settings(path, "infocon")
 }
