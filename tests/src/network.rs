@@ -95,6 +95,12 @@ impl Watch {
         self.statuses.get().map(|arrival| arrival.value.goal_id)
     }
 
+    /// What the runtime does and the goal that it follows, by one status.
+    pub fn follows(&self) -> Option<(RuntimeState, u64)> {
+        let arrival = self.statuses.get()?;
+        Some((arrival.value.state, arrival.value.goal_id))
+    }
+
     /// The positions last commanded.
     pub fn command(&self) -> Option<Vec<f64>> {
         let arrival = self.commands.get()?;
